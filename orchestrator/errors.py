@@ -1,0 +1,69 @@
+"""The errors of orch: one base, and families by who must act.
+
+Each error says what is wrong, where and what to do. :attr:`OrchError.exit_status` is the exit status of the command
+that ends with it: 2 when the request was wrong, 1 when the work failed.
+"""
+
+from __future__ import annotations
+
+
+class OrchError(Exception):
+    """The base of all errors that a user may see.
+
+    ``message`` says what is wrong and where, ``hint`` what to do; ``code`` is stable and can be searched for.
+    """
+
+    code = "E0000"
+    exit_status = 1
+
+    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+
+class UserError(OrchError):
+    """The request or an input is wrong; whoever typed it must act."""
+
+    code = "E1000"
+    exit_status = 2
+
+
+class ConfigurationError(OrchError):
+    """A settings file, a site description or the orchestrator's home is wrong."""
+
+    code = "E2000"
+    exit_status = 2
+
+
+class SecretError(OrchError):
+    """A secret is missing, or the secret store cannot be read."""
+
+    code = "E2100"
+    exit_status = 2
+
+
+class SiteError(OrchError):
+    """A site or a service cannot be reached or refused the work."""
+
+    code = "E3000"
+
+
+class WorkError(OrchError):
+    """The work itself failed: a playbook, a job, a transfer."""
+
+    code = "E4000"
+
+
+class StorageError(OrchError):
+    """The orchestrator's own files or databases cannot be written or read (disk full, no permission, locked)."""
+
+    code = "E5000"
+
+
+class Defect(OrchError):
+    """A fault of orch itself."""
+
+    code = "E9000"

@@ -1,0 +1,76 @@
+"""A plan: steps and edges, an immutable value that can be stored, printed, drawn and executed."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import msgspec
+
+from orchestrator.model.expressions import Expression
+from orchestrator.model.source import Span
+
+
+class StepKind(enum.Enum):
+    """What a step of a plan does."""
+
+    OPERATION = "operation"
+    STATE = "state"
+
+
+class Outcome(enum.Enum):
+    """How a step ended; an edge of a plan is taken when its source ended so."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    CANCEL = "cancel"
+
+
+class PlanStep(msgspec.Struct, frozen=True):
+    """One activity on all instances of a node.
+
+    ``id`` is unique in its plan and stable. ``interface``/``operation`` are set for OPERATION, ``state`` for STATE.
+    ``requirement`` is the name of the assignment for an operation of a relationship, whose source is ``node``.
+    """
+
+    id: str
+    kind: StepKind
+    node: str
+    interface: str | None = None
+    operation: str | None = None
+    state: str | None = None
+    requirement: str | None = None
+    operation_host: str | None = None
+    inputs: Mapping[str, Expression] = {}
+    site: str | None = None
+    span: Span | None = None
+
+    @property
+    def title(self) -> str:
+        """A short text for people: ``StageIn: Runnable.run`` or ``StageIn -> executed``."""
+        if self.kind is StepKind.STATE:
+            return f"{self.node} -> {self.state}"
+        return f"{self.node}: {self.interface}.{self.operation}"
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """``target`` may start when ``source`` ended with ``when``."""
+
+    source: str
+    target: str
+    when: Outcome = Outcome.SUCCESS
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The steps of a workflow in an order in which each comes after its predecessors, and the edges between them."""
+
+    workflow: str
+    steps: tuple[PlanStep, ...] = ()
+    edges: tuple[Edge, ...] = ()
+
+    def step(self, step_id: str) -> PlanStep:
+        """The step with this id. Raises KeyError."""
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        raise KeyError(step_id)
