@@ -1,1 +1,30 @@
-"""To be filled."""
+"""Runs one Ansible playbook: inventory, variables, the process that carries it, its events and outputs.
+
+What it must never do: ask what a playbook is for, decide about retries, store anything, let Ansible template a value of
+a user, or leave a secret in a file, an argument, the environment or a text that it gives back. It is the only room that
+imports ansible_runner; Ansible itself is only ever imported in Ansible's own processes (``plugins/``, ``warm.py``).
+"""
+
+from orchestrator.ansible.playbook import (
+    EventKind,
+    Host,
+    HostGroup,
+    PlaybookResult,
+    PlaybookRun,
+    TaskEvent,
+    TaskFailure,
+)
+from orchestrator.ansible.processes import end_session
+from orchestrator.ansible.runner import run_playbook
+
+__all__ = [
+    "EventKind",
+    "Host",
+    "HostGroup",
+    "PlaybookResult",
+    "PlaybookRun",
+    "TaskEvent",
+    "TaskFailure",
+    "end_session",
+    "run_playbook",
+]

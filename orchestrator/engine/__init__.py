@@ -1,1 +1,10 @@
-"""To be filled."""
+"""Carries a plan out durably: order, parallelism, failure, cancel, recovery.
+
+The only room that knows dbos. It must never read TOSCA text, nor know how an operation is done.
+"""
+
+from orchestrator.engine.engine import Engine
+from orchestrator.engine.parts import EngineSettings, ExecutionParts
+from orchestrator.engine.progress import Progress
+
+__all__ = ["Engine", "EngineSettings", "ExecutionParts", "Progress"]

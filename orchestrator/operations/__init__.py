@@ -1,1 +1,26 @@
-"""To be filled."""
+"""Carries out one operation: resolves its inputs, runs its implementation, collects its outputs.
+
+It returns facts; it must never decide the order of steps, retry, or write to the store.
+"""
+
+from orchestrator.operations.lookup import FIRST_INSTANCE, Surroundings, lookup_for
+from orchestrator.operations.operations import (
+    JOB_ID,
+    JOB_STATUS,
+    OperationCall,
+    OperationResult,
+    Operations,
+    ResolvedCall,
+)
+
+__all__ = [
+    "FIRST_INSTANCE",
+    "JOB_ID",
+    "JOB_STATUS",
+    "OperationCall",
+    "OperationResult",
+    "Operations",
+    "ResolvedCall",
+    "Surroundings",
+    "lookup_for",
+]

@@ -1,1 +1,24 @@
-"""To be filled."""
+"""Turns a topology into plans: the generated workflows, the declared ones, the faults of both, and pictures of them.
+
+Must never carry a plan out, read TOSCA text, or ask what state a deployment is in: a plan depends on the topology only.
+"""
+
+from orchestrator.planning import pictures
+from orchestrator.planning.declared import declared_plan
+from orchestrator.planning.generated import GENERATED_WORKFLOWS, generated_plan
+from orchestrator.planning.graph import predecessors, successors
+from orchestrator.planning.problems import plan_problems
+from orchestrator.planning.workflows import plan_workflow, planning_problems, workflow_names
+
+__all__ = [
+    "GENERATED_WORKFLOWS",
+    "declared_plan",
+    "generated_plan",
+    "pictures",
+    "plan_problems",
+    "plan_workflow",
+    "planning_problems",
+    "predecessors",
+    "successors",
+    "workflow_names",
+]

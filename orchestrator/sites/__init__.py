@@ -1,1 +1,18 @@
-"""To be filled."""
+"""Sites: the places where things run, and which abstract node stands for which of them.
+
+It reads site descriptions and matches nodes to sites; it must never read TOSCA text or carry anything out.
+"""
+
+from orchestrator.sites.description import read_sites
+from orchestrator.sites.matching import match_nodes
+from orchestrator.sites.site import LOCAL, ConnectionKind, SchedulerKind, Site, environment_attributes
+
+__all__ = [
+    "LOCAL",
+    "ConnectionKind",
+    "SchedulerKind",
+    "Site",
+    "environment_attributes",
+    "match_nodes",
+    "read_sites",
+]

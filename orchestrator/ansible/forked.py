@@ -1,0 +1,146 @@
+"""The fast way to carry a playbook: a process that has imported Ansible forks for each one (see :mod:`.warm`)."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from orchestrator.ansible.carrier import Carried, Carrier, Launch
+from orchestrator.ansible.cold import ColdCarrier
+from orchestrator.ansible.environment import ROOM, RUN_VARIABLE, base_environment
+
+_ROOM_FOR_MARK = 64
+_END_LIMIT = 5.0
+
+
+class ForkedCarrier:
+    """Starts one warm Ansible process at the first run, which forks a child for each.
+
+    The warm process ends with this one, whatever ends it. If it cannot be started or has died, runs are carried by
+    ``fallback``.
+    """
+
+    def __init__(self, fallback: Carrier | None = None) -> None:
+        self._fallback = fallback or ColdCarrier()
+        self._lock = threading.Lock()
+        self._warm: _Warm | None = None
+
+    def start(self, launch: Launch) -> Carried:
+        """Have the warm process fork for this run."""
+        try:
+            return self._living().start(launch)
+        except OSError:
+            return self._fallback.start(launch)
+
+    def close(self) -> None:
+        """End the warm process. Runs that it carries go on to their end."""
+        with self._lock:
+            if self._warm is not None:
+                self._warm.close()
+                self._warm = None
+
+    def _living(self) -> _Warm:
+        with self._lock:
+            if self._warm is None or not self._warm.is_alive():
+                if self._warm is not None:
+                    self._warm.close()
+                self._warm = _Warm()
+                atexit.register(self._warm.close)
+            return self._warm
+
+
+class _Warm:
+    """The warm process and the runs that it carries."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="orch-ansible-"))
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket = ours
+        self._lock = threading.Lock()
+        self._count = 0
+        self._running: dict[int, Carried] = {}
+        with theirs:
+            # A session of its own keeps Ctrl-C at the terminal away from it.
+            self._process = subprocess.Popen(
+                [sys.executable, str(ROOM / "warm.py"), str(self._folder)],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=self._folder,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        threading.Thread(target=self._listen, name="ansible-warm", daemon=True).start()
+
+    def _environment(self) -> dict[str, str]:
+        own = {"ANSIBLE_HOME": str(self._folder), "ANSIBLE_LOCAL_TEMP": str(self._folder), "TMPDIR": str(self._folder)}
+        return base_environment() | own | {RUN_VARIABLE: "-" * _ROOM_FOR_MARK}
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def start(self, launch: Launch) -> Carried:
+        carried = Carried()
+        reading, writing = os.pipe()
+        with self._lock:
+            self._count += 1
+            number = self._count
+            self._running[number] = carried
+        request = {
+            "id": number,
+            "environment": dict(launch.environment),
+            "arguments": launch.arguments,
+            "folder": str(launch.folder),
+            "events": str(launch.events),
+            "go": str(launch.go),
+        }
+        try:
+            socket.send_fds(self._socket, [json.dumps(request).encode()], [writing])
+        except OSError:
+            self._running.pop(number, None)
+            os.close(reading)
+            carried.ended(None)
+            carried.close()
+            raise
+        finally:
+            os.close(writing)
+        threading.Thread(target=_keep_output, args=(reading, carried), name="ansible-output", daemon=True).start()
+        return carried
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_LIMIT)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while data := self._socket.recv(4096):
+                answer = json.loads(data)
+                if (carried := self._running.pop(answer["id"], None)) is not None:
+                    carried.ended(answer["code"])
+        # The warm process is gone, and with it the knowledge how its children end.
+        with self._lock:
+            for carried in self._running.values():
+                carried.ended(None, OSError("the warm Ansible process has ended"))
+            self._running.clear()
+        self._socket.close()
+
+
+def _keep_output(reading: int, carried: Carried) -> None:
+    with os.fdopen(reading, encoding="utf-8", errors="replace") as output:
+        for line in output:
+            carried.printed(line)

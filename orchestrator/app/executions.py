@@ -1,0 +1,156 @@
+"""Use cases: look at executions, follow them, cancel them, go on with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from orchestrator.app.wiring import Home
+from orchestrator.errors import UserError
+from orchestrator.model.plan import Plan, StepKind
+from orchestrator.state import Deployment, Event, Execution, ExecutionStatus, JobRecord, LedgerEntry
+
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class ExecutionSummary:
+    """An execution with what a list shows of it. ``interrupted``: it is under way, but its process is dead."""
+
+    execution: Execution
+    deployment: str
+    interrupted: bool
+
+    @property
+    def status(self) -> str:
+        """The status as people read it."""
+        return "interrupted" if self.interrupted else self.execution.status.value
+
+
+@dataclass(frozen=True)
+class ExecutionDetails:
+    """All that is known of an execution."""
+
+    summary: ExecutionSummary
+    plan: Plan
+    ledger: dict[str, LedgerEntry]
+    jobs: list[JobRecord]
+
+
+def list_executions(
+    home: Home, deployment: Deployment | None = None, limit: int | None = None
+) -> list[ExecutionSummary]:
+    """The executions, newest first."""
+    names = {d.id: d.name for d in home.store.deployments(all_=True)}
+    executions = home.store.executions(deployment.id if deployment else None, limit=limit)
+    return [_summary(home, execution, names[execution.deployment_id]) for execution in executions]
+
+
+def show_execution(home: Home, execution_id: str) -> ExecutionDetails:
+    """One execution. Raises UserError."""
+    execution = home.store.execution(execution_id)
+    name = home.store.deployment(execution.deployment_id).name
+    plan = msgspec.json.decode(execution.plan, type=Plan)
+    return ExecutionDetails(
+        _summary(home, execution, name), plan, home.store.ledger(execution.id), home.store.jobs(execution.id)
+    )
+
+
+def step_states(details: ExecutionDetails) -> dict[str, str]:
+    """The state of every step: waiting, running, done, failed, cancelled."""
+    states = {}
+    for step in details.plan.steps:
+        entry = details.ledger.get(step.id)
+        state = entry.status.value if entry else "waiting"
+        if state == "void" or (state == "running" and details.summary.execution.status.final):
+            state = "waiting"
+        states[step.id] = state
+    return states
+
+
+def operation_steps(plan: Plan) -> int:
+    """How many steps of a plan do something."""
+    return sum(step.kind is StepKind.OPERATION for step in plan.steps)
+
+
+def follow(home: Home, execution_id: str, *, after: int = 0) -> Iterator[Event | None]:
+    """The events of an execution from ``after`` on, as they come, until it has ended or its process is dead.
+
+    None is given now and then while nothing happens, so that a live view can move. When this process carries the
+    execution out, an error that keeps it from going on is raised.
+    """
+    ours = home.engine if execution_id in _ours(home) else None
+    while True:
+        if ours is not None:
+            over = ours.wait(execution_id, _POLL_SECONDS)
+        else:
+            over = _is_over(home, execution_id)
+        for event in home.store.events(execution_id, after):
+            after = event.id
+            yield event
+        if over:
+            return
+        yield None
+        if ours is None:
+            time.sleep(_POLL_SECONDS)
+
+
+def cancel(home: Home, execution_id: str) -> Execution:
+    """Have an execution cancelled: by its own process, or by this one when that is dead. Raises UserError.
+
+    Follow it afterwards to see it end.
+    """
+    execution = home.store.execution(execution_id)
+    home.engine.cancel(execution)
+    return execution
+
+
+def resume(home: Home, execution_id: str) -> Execution:
+    """Go on with an execution in this process. Raises UserError."""
+    execution = home.store.execution(execution_id)
+    home.engine.resume(execution)
+    return execution
+
+
+def result(home: Home, execution_id: str) -> Execution:
+    """An execution as it is now."""
+    return home.store.execution(execution_id)
+
+
+def last_event(home: Home, execution_id: str) -> int:
+    """The id of the newest event, to follow from there on."""
+    events = home.store.events(execution_id)
+    return events[-1].id if events else 0
+
+
+def logs(home: Home, execution_id: str) -> list[Event]:
+    """All events of an execution. Raises UserError."""
+    return home.store.events(home.store.execution(execution_id).id)
+
+
+def full_id(home: Home, execution_id: str | None) -> str:
+    """The whole id of an execution; without one, the newest. Raises UserError."""
+    if execution_id is not None:
+        return home.store.execution(execution_id).id
+    newest = home.store.executions(limit=1)
+    if not newest:
+        raise UserError("there is no execution yet", hint="orch deploy TOPOLOGY")
+    return newest[0].id
+
+
+def _ours(home: Home) -> set[str]:
+    # the engine is made only for commands that carry something out
+    return home.engine.carried_out if "engine" in home.__dict__ else set()
+
+
+def _is_over(home: Home, execution_id: str) -> bool:
+    execution = home.store.execution(execution_id)
+    return execution.status.final or not home.owner.alive(execution.owner)
+
+
+def _summary(home: Home, execution: Execution, deployment: str) -> ExecutionSummary:
+    under_way = execution.status is ExecutionStatus.RUNNING
+    return ExecutionSummary(execution, deployment, under_way and not home.owner.alive(execution.owner))

@@ -1,0 +1,56 @@
+"""Use case: read and check a topology."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.app.wiring import Home
+from orchestrator.model.plan import Plan
+from orchestrator.model.problems import DocumentError, Problem, Problems, Severity
+from orchestrator.model.topology import Topology
+from orchestrator.planning import plan_problems, plan_workflow, workflow_names
+from orchestrator.tosca import Catalog, read_topology
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A topology and all that was found about it."""
+
+    topology: Topology | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether it can be deployed."""
+        return self.topology is not None and not any(p.severity is Severity.ERROR for p in self.problems)
+
+
+def validate(home: Home, file: Path) -> Checked:
+    """Read a topology and check it whole, its workflows too. Never raises for what the document says."""
+    reading = read_topology(file, Catalog([home.settings.profiles]))
+    problems = Problems()
+    for problem in reading.problems:
+        problems.add(problem)
+    if reading.topology is not None and not problems.has_errors:
+        for name in workflow_names(reading.topology):
+            for problem in plan_problems(plan_workflow(reading.topology, name)):
+                problems.add(problem)
+    return Checked(reading.topology, tuple(problems))
+
+
+def load(home: Home, file: Path) -> tuple[Topology, tuple[Problem, ...]]:
+    """A topology that can be deployed, and the warnings about it. Raises DocumentError with all its problems."""
+    checked = validate(home, file)
+    if checked.topology is None or not checked.ok:
+        raise DocumentError(list(checked.problems))
+    return checked.topology, checked.problems
+
+
+def plan_of(topology: Topology, workflow: str) -> Plan:
+    """The plan of a workflow. Raises UserError for an unknown one, DocumentError when it cannot be carried out."""
+    plan = plan_workflow(topology, workflow)
+    problems = plan_problems(plan)
+    if any(p.severity is Severity.ERROR for p in problems):
+        raise DocumentError(problems)
+    return plan

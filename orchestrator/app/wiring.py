@@ -1,0 +1,89 @@
+"""Puts the parts together: which job backend and which service class stands for what, in literal tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestrator import faults
+from orchestrator.app.settings import Settings
+from orchestrator.errors import ConfigurationError
+from orchestrator.model.topology import Topology
+from orchestrator.secrets import FileSecretStore, SecretStore
+from orchestrator.sites import Site, read_sites
+from orchestrator.state import Deployment, Owner, Store
+
+if TYPE_CHECKING:
+    from orchestrator.engine import Engine
+    from orchestrator.services.catalogue import Catalogue
+
+
+class Home:
+    """The parts that belong to one home, each made when it is first used."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        faults.arm(settings.kill_at)
+
+    @cached_property
+    def store(self) -> Store:
+        """The state store."""
+        return Store(self.settings.database)
+
+    @cached_property
+    def owner(self) -> Owner:
+        """This process among those that carry executions out."""
+        return Owner(self.settings.locks)
+
+    @cached_property
+    def secrets(self) -> SecretStore:
+        """The secret store."""
+        return FileSecretStore(self.settings.secrets)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The data catalogue of the built-in site."""
+        from orchestrator.services.catalogue import Catalogue  # heavy: only where it is used
+
+        return Catalogue(self.catalogue_folder(self.sites()["local"]))
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine of this process."""
+        from orchestrator.app.engine_wiring import make_engine  # heavy: imports Ansible and dbos
+
+        return make_engine(self)
+
+    def sites(self, *folders: Path) -> Mapping[str, Site]:
+        """The sites known here; ``folders`` may hold descriptions too."""
+        return read_sites(self.settings.site_files(*folders))
+
+    def sites_of(self, deployment: Deployment) -> dict[str, Site]:
+        """The site of each matched node of a deployment, as it is described now.
+
+        Raises ConfigurationError when one is not described any more.
+        """
+        recorded = [Path(file) for file in deployment.site_files]
+        files = [file for file in recorded if file.is_file()]
+        known = read_sites(dict.fromkeys([*files, *self.settings.site_files(Path(deployment.source).parent)]))
+        for node, name in deployment.matches.items():
+            if name not in known:
+                raise ConfigurationError(
+                    f"deployment {deployment.name!r}: {node} stands for the site {name!r}, which is described nowhere",
+                    hint=f"describe it in sites.yaml (it was in: {', '.join(deployment.site_files)})",
+                )
+        return {node: known[name] for node, name in deployment.matches.items()}
+
+    def catalogue_folder(self, site: Site) -> Path:
+        """Where the data catalogue of a site lies."""
+        named = site.services.data_catalogue.folder
+        return Path(named) if named else self.settings.catalogue
+
+
+def topology_of(deployment: Deployment) -> Topology:
+    """The topology of a deployment, as it was deployed."""
+    return msgspec.json.decode(deployment.topology, type=Topology)

@@ -1,0 +1,95 @@
+"""The one place that talks to dbos: its launch, and the one durable function."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+
+from orchestrator.engine.attempt import Durable
+
+# Set by hand: the default is a hash of the code, and any edit would strand every waiting execution.
+APPLICATION_VERSION = "1"
+
+CarryOut = Callable[[str, int, "DbosJournal"], Awaitable[str]]
+_carry_out: CarryOut | None = None
+
+
+class DbosJournal:
+    """The steps of the dbos workflow that is running."""
+
+    async def first(self, function: Callable[[], Awaitable[object]]) -> object:
+        """Run the workflow's first step."""
+        return await self.reserve("begin")(function)
+
+    def reserve(self, name: str) -> Durable:
+        """Reserve the next step of the workflow."""
+        reservation = DBOS.reserve_step()
+
+        async def run(function: Callable[[], Awaitable[object]]) -> object:
+            async def step() -> Any:
+                return await function()
+
+            return await reservation.run_async({"name": name}, step)
+
+        return run
+
+
+@DBOS.workflow(name="orch.attempt")
+async def _attempt(execution_id: str, attempt: int) -> str:
+    assert _carry_out is not None
+    return await _carry_out(execution_id, attempt, DbosJournal())
+
+
+def launch(database: str, executor_id: str, carry_out: CarryOut, dequeue_interval: float) -> None:
+    """Start dbos in this process, listening to a queue of its own only."""
+    global _carry_out
+    _carry_out = carry_out
+    for name in ("dbos", "sqlalchemy"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    config: DBOSConfig = {
+        "name": "orch",
+        "system_database_url": database,
+        "application_version": APPLICATION_VERSION,
+        "executor_id": executor_id,
+        "log_level": "CRITICAL",
+        "console_log_level": "CRITICAL",
+    }
+    DBOS(config=config)
+    DBOS.listen_queues([_queue(executor_id)])
+    DBOS.launch()
+    DBOS.register_queue(_queue(executor_id), polling_interval_sec=dequeue_interval)
+
+
+def enqueue(executor_id: str, execution_id: str, attempt: int) -> None:
+    """Have this process carry an attempt out."""
+    with SetWorkflowID(workflow_id(execution_id, attempt)):
+        DBOS.enqueue_workflow(_queue(executor_id), _attempt, execution_id, attempt)
+
+
+def resume(executor_id: str, execution_id: str, attempt: int) -> None:
+    """Have this process go on with an attempt that a dead one began."""
+    DBOS.resume_workflow(workflow_id(execution_id, attempt), queue_name=_queue(executor_id))
+
+
+def is_begun(execution_id: str, attempt: int) -> bool | None:
+    """Whether an attempt was begun and has not ended; None when dbos has never heard of it."""
+    status = DBOS.get_workflow_status(workflow_id(execution_id, attempt))
+    return None if status is None else status.status in ("PENDING", "ENQUEUED")
+
+
+def workflow_id(execution_id: str, attempt: int) -> str:
+    """The dbos workflow of an attempt."""
+    return f"{execution_id}.{attempt}"
+
+
+def _queue(executor_id: str) -> str:
+    return f"orch-{executor_id}"
+
+
+def forever() -> asyncio.Future[None]:
+    """Something that never ends: for work that must not end in this process any more."""
+    return asyncio.get_running_loop().create_future()

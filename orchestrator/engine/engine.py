@@ -1,0 +1,271 @@
+"""The engine of one process: it starts, resumes and cancels executions, and takes over those of dead processes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from orchestrator import faults
+from orchestrator.ansible import end_session
+from orchestrator.engine import durable
+from orchestrator.engine.attempt import Attempt
+from orchestrator.engine.events import EventWriter
+from orchestrator.engine.parts import EngineSettings, ExecutionParts
+from orchestrator.engine.steps import StepRunner
+from orchestrator.errors import OrchError, StorageError, UserError
+from orchestrator.jobs import Watcher
+from orchestrator.model.jobs import JobState
+from orchestrator.model.plan import Edge, Plan, StepKind
+from orchestrator.model.topology import RUNNABLE
+from orchestrator.state import (
+    DeploymentStatus,
+    Execution,
+    ExecutionStatus,
+    Owner,
+    StepStatus,
+    Store,
+)
+
+_DETACH_SECONDS = 10.0
+_AFTERWARDS = {
+    "install": {
+        ExecutionStatus.DONE: DeploymentStatus.DEPLOYED,
+        ExecutionStatus.FAILED: DeploymentStatus.DEPLOY_FAILED,
+        ExecutionStatus.CANCELLED: DeploymentStatus.DEPLOY_FAILED,
+    },
+    "uninstall": {
+        ExecutionStatus.DONE: DeploymentStatus.UNDEPLOYED,
+        ExecutionStatus.FAILED: DeploymentStatus.UNDEPLOY_FAILED,
+        ExecutionStatus.CANCELLED: DeploymentStatus.UNDEPLOY_FAILED,
+    },
+}
+_DURING = {"install": DeploymentStatus.DEPLOYING, "uninstall": DeploymentStatus.UNDEPLOYING}
+
+
+@dataclass
+class _Running:
+    """An execution that this process carries out."""
+
+    ended: threading.Event = field(default_factory=threading.Event)
+    runner: StepRunner | None = None
+    loop: asyncio.AbstractEventLoop | None = None
+    error: OrchError | None = None
+
+
+class Engine:
+    """Carries executions out in this process. There is one per process, as dbos has it."""
+
+    def __init__(
+        self,
+        store: Store,
+        owner: Owner,
+        parts_of: Callable[[Execution], ExecutionParts],
+        watcher: Watcher,
+        settings: EngineSettings,
+    ) -> None:
+        self._store = store
+        self._owner = owner
+        self._parts_of = parts_of
+        self._watcher = watcher
+        self._settings = settings
+        self._running: dict[str, _Running] = {}
+        self._slots = asyncio.Semaphore(settings.parallel_operations)
+        self._launched = False
+        self._events = EventWriter(store, self._storage_failed)
+
+    # --- from outside
+
+    @property
+    def carried_out(self) -> set[str]:
+        """The executions that this process carries out or has carried out."""
+        return set(self._running)
+
+    def start(self, execution: Execution) -> None:
+        """Carry a new execution out."""
+        self._launch()
+        self._begin(execution, 1)
+
+    def resume(self, execution: Execution) -> None:
+        """Go on with an execution that failed, was cancelled or lost its process, from where it was.
+
+        Raises UserError when it is done, or a living process carries it out.
+        """
+        if execution.status is ExecutionStatus.DONE:
+            raise UserError(f"execution {execution.id} is done: there is nothing to resume")
+        self._launch()
+        execution = self._take_over(execution)
+        begun = durable.is_begun(execution.id, execution.attempt)
+        if not execution.status.final and begun is not False:
+            self._begin(execution, execution.attempt)
+            return
+        self._reopen(execution)
+        self._begin(execution, execution.attempt + 1)
+
+    def cancel(self, execution: Execution) -> bool:
+        """Ask for an execution to be cancelled. False: its owner is alive and will do it; True: this process does."""
+        if execution.status.final:
+            raise UserError(f"execution {execution.id} has ended already: it is {execution.status.value}")
+        self._store.request_cancel(execution.id)
+        if self._owner.alive(execution.owner):
+            return False
+        self.resume(execution)
+        return True
+
+    def wait(self, execution_id: str, timeout: float) -> bool:
+        """Wait until an execution that this process carries out has ended; False when the time (seconds) is over.
+
+        Raises the error that keeps this process from going on with it; the execution can be resumed then.
+        """
+        running = self._running[execution_id]
+        if not running.ended.wait(timeout):
+            return False
+        if running.error is not None:
+            raise running.error
+        return True
+
+    def detach(self) -> None:
+        """Stop carrying anything out: end running playbooks, leave jobs alone. What was under way can be resumed."""
+        runners = []
+        for running in self._running.values():
+            if running.loop is not None and running.runner is not None and not running.ended.is_set():
+                running.loop.call_soon_threadsafe(partial(running.runner.break_off, detaching=True))
+                runners.append(running.runner)
+        deadline = time.monotonic() + _DETACH_SECONDS
+        while any(runner.playbooks for runner in runners) and time.monotonic() < deadline:
+            threading.Event().wait(0.05)
+        self._events.flush()
+
+    def flush(self) -> None:
+        """Store the events so far."""
+        self._events.flush()
+
+    # --- inside
+
+    def _launch(self) -> None:
+        if not self._launched:
+            self._owner.claim()
+            durable.launch(
+                self._settings.dbos_database, self._owner.executor_id, self._carry_out, self._settings.dequeue_interval
+            )
+            self._launched = True
+
+    def _begin(self, execution: Execution, attempt: int) -> None:
+        self._running[execution.id] = _Running()
+        if not self._store.claim(execution, self._owner.executor_id, attempt):
+            raise _taken(execution)
+        during = _DURING.get(execution.workflow)
+        if during is not None:
+            self._store.set_deployment_status(execution.deployment_id, during)
+        faults.reach("attempt.begun")
+        if durable.is_begun(execution.id, attempt) is None:
+            durable.enqueue(self._owner.executor_id, execution.id, attempt)
+        else:
+            durable.resume(self._owner.executor_id, execution.id, attempt)
+
+    def _take_over(self, execution: Execution) -> Execution:
+        """Make sure that no living process, and nothing that a dead one left, works on the execution."""
+        if execution.owner is None or execution.owner == self._owner.executor_id:
+            return execution
+        lock = self._owner.acquire(execution.owner)
+        if lock is None and not execution.status.final:
+            raise _taken(execution)
+        try:
+            for pid, start_time in self._store.processes(execution.id):
+                end_session(pid, start_time)
+                self._store.remove_process(pid, start_time)
+            if not execution.status.final and not self._store.claim(
+                execution, self._owner.executor_id, execution.attempt
+            ):
+                raise _taken(execution)
+        finally:
+            if lock is not None:
+                lock.release()
+        return self._store.execution(execution.id)
+
+    def _reopen(self, execution: Execution) -> None:
+        """Where a job ended without success, its submission and what lies between are to be done again."""
+        plan = self._parts_of(execution).plan
+        ledger = self._store.ledger(execution.id)
+        jobs = {job.node: job for job in self._store.jobs(execution.id)}
+        again: set[str] = set()
+        for step in plan.steps:
+            entry = ledger.get(step.id)
+            job = jobs.get(step.node)
+            watches = step.kind is StepKind.OPERATION and (step.interface, step.operation) == (RUNNABLE, "run")
+            if not watches or (entry and entry.status is StepStatus.DONE):
+                continue
+            if job is not None and job.state.final and job.state is not JobState.COMPLETED:
+                again |= _between(plan, job.step, step.id)
+        if again:
+            self._store.set_steps(execution.id, sorted(again), StepStatus.VOID)
+
+    async def _carry_out(self, execution_id: str, attempt: int, journal: durable.DbosJournal) -> str:
+        running = self._running[execution_id]
+        try:
+            return await self._attempt(running, execution_id, attempt, journal)
+        except OrchError as error:
+            running.error = error
+        except Exception as error:
+            running.error = StorageError(
+                f"execution {execution_id} cannot go on: {type(error).__name__}: {error}",
+                hint=f"when the cause is mended: `orch executions resume {execution_id}`",
+            )
+        running.ended.set()
+        # without a result the workflow stays unfinished for dbos, so that it can be gone on with
+        await durable.forever()
+        raise AssertionError
+
+    async def _attempt(self, running: _Running, execution_id: str, attempt: int, journal: durable.DbosJournal) -> str:
+        execution = self._store.execution(execution_id)
+        parts = self._parts_of(execution)
+        runner = StepRunner(parts, self._store, self._events, self._watcher, self._settings, self._slots)
+        running.runner, running.loop = runner, asyncio.get_running_loop()
+        self._events.add(
+            execution_id, "execution", f"{execution.workflow} started (attempt {attempt})", data={"status": "running"}
+        )
+        afterwards = _AFTERWARDS.get(execution.workflow, {})
+        status = await Attempt(parts, self._store, self._events, runner, self._settings, afterwards).carry_out(journal)
+        running.ended.set()
+        return status.value
+
+    def _storage_failed(self, error: StorageError) -> None:
+        for running in self._running.values():
+            if not running.ended.is_set():
+                running.error = error
+                running.ended.set()
+
+
+def _taken(execution: Execution) -> UserError:
+    return UserError(
+        f"execution {execution.id} is being carried out by a living process",
+        hint=f"follow it with `orch executions logs -f {execution.id}`",
+    )
+
+
+def _between(plan: Plan, first: str, last: str) -> set[str]:
+    """The steps on the ways from one step to another, both included."""
+    after = _reached(first, {s: [e.target for e in es] for s, es in _by(plan.edges, "source").items()})
+    before = _reached(last, {t: [e.source for e in es] for t, es in _by(plan.edges, "target").items()})
+    return (after & before) | {first, last}
+
+
+def _by(edges: tuple[Edge, ...], end: str) -> dict[str, list[Edge]]:
+    found: dict[str, list[Edge]] = {}
+    for edge in edges:
+        found.setdefault(getattr(edge, end), []).append(edge)
+    return found
+
+
+def _reached(start: str, onward: dict[str, list[str]]) -> set[str]:
+    seen = {start}
+    waiting = [start]
+    while waiting:
+        for step in onward.get(waiting.pop(), []):
+            if step not in seen:
+                seen.add(step)
+                waiting.append(step)
+    return seen

@@ -1,0 +1,106 @@
+"""How far a plan is: which steps may start, given how the others ended. Pure bookkeeping, no clock, no I/O."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from orchestrator.model.plan import Edge, Outcome, Plan, PlanStep
+
+
+class Progress:
+    """Follows a plan to its end.
+
+    A step starts when all its incoming edges are settled, and: either it is reached by a failure or a cancel edge (a
+    clean-up runs whichever of its sources led to it), or every success edge into it was taken. After a failure that
+    no ``on_failure`` handles, only clean-up paths start.
+    """
+
+    def __init__(self, plan: Plan, done: Iterable[str] = ()) -> None:
+        self._steps = {step.id: step for step in plan.steps}
+        self._into: dict[str, list[Edge]] = defaultdict(list)
+        self._from: dict[str, list[Edge]] = defaultdict(list)
+        for edge in plan.edges:
+            self._into[edge.target].append(edge)
+            self._from[edge.source].append(edge)
+        self._open = {step_id: len(self._into[step_id]) for step_id in self._steps}
+        self._outcomes: dict[str, Outcome] = {}
+        self._skipped: set[str] = set()
+        self._cleanup: set[str] = set()
+        self._running: set[str] = set()
+        self._ready: dict[str, PlanStep] = {}
+        self.failed: list[str] = []
+        self._halted = False
+        done_before = set(done)
+        for step in plan.steps:
+            if not self._open[step.id]:
+                self._admit(step.id)
+        self._replay(done_before)
+
+    def _replay(self, done: set[str]) -> None:
+        while again := [step_id for step_id in self._ready if step_id in done]:
+            for step_id in again:
+                self.start(step_id)
+                self.end(step_id, Outcome.SUCCESS)
+
+    @property
+    def ready(self) -> list[PlanStep]:
+        """The steps that may start now, in plan order."""
+        return list(self._ready.values())
+
+    @property
+    def running(self) -> bool:
+        """Whether any started step has not ended."""
+        return bool(self._running)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing runs and nothing may start."""
+        return not self._running and not self._ready
+
+    def start(self, step_id: str) -> PlanStep:
+        """Take a ready step."""
+        step = self._ready.pop(step_id)
+        self._running.add(step_id)
+        return step
+
+    def halt(self) -> None:
+        """Start nothing more."""
+        self._halted = True
+        self._ready.clear()
+
+    def end(self, step_id: str, outcome: Outcome) -> None:
+        """Tell how a started step ended."""
+        self._running.discard(step_id)
+        self._outcomes[step_id] = outcome
+        handled = any(edge.when is outcome for edge in self._from[step_id])
+        if outcome is not Outcome.SUCCESS and not handled:
+            self.failed.append(step_id)
+            self._ready = {i: s for i, s in self._ready.items() if i in self._cleanup}
+        self._settle(step_id)
+
+    def _settle(self, step_id: str) -> None:
+        settled = [step_id]
+        while settled:
+            for edge in self._from[settled.pop()]:
+                self._open[edge.target] -= 1
+                if self._open[edge.target] == 0 and not self._admit(edge.target):
+                    settled.append(edge.target)
+
+    def _admit(self, step_id: str) -> bool:
+        """Make a step ready, or skip it: then False."""
+        edges = self._into[step_id]
+        taken = [edge for edge in edges if self._outcomes.get(edge.source) is edge.when]
+        by_failure = any(edge.when is not Outcome.SUCCESS for edge in taken)
+        cleanup = by_failure or any(edge.source in self._cleanup for edge in taken)
+        needed = [edge for edge in edges if edge.when is Outcome.SUCCESS]
+        wanted = by_failure or (
+            len(needed) == len([e for e in taken if e.when is Outcome.SUCCESS]) and bool(taken or not edges)
+        )
+        if not wanted or self._halted or (self.failed and not cleanup):
+            self._skipped.add(step_id)
+            return False
+        if cleanup:
+            self._cleanup.add(step_id)
+        self._ready[step_id] = self._steps[step_id]
+        return True

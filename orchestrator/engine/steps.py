@@ -1,0 +1,423 @@
+"""Carrying out one step: an operation, its job, and what is recorded of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Awaitable, Mapping
+from hashlib import sha256
+
+import msgspec
+
+from orchestrator import faults
+from orchestrator.ansible import TaskEvent
+from orchestrator.engine.events import EventWriter
+from orchestrator.engine.parts import EngineSettings, ExecutionParts
+from orchestrator.errors import OrchError, StorageError, WorkError
+from orchestrator.jobs import JobKind, Submission, Watcher
+from orchestrator.model.jobs import JobReference, JobReport, JobState
+from orchestrator.model.plan import Outcome, PlanStep
+from orchestrator.model.topology import RUNNABLE, interface_name
+from orchestrator.model.values import Value, masked
+from orchestrator.operations import FIRST_INSTANCE, JOB_ID, JOB_STATUS, OperationCall, OperationResult, ResolvedCall
+from orchestrator.services import launcher
+from orchestrator.state import Failure, JobRecord, StepStatus, Store
+
+_FOREIGN_STATES: Mapping[str, JobState] = {
+    # Yorc's own four, and what Slurm says: with Yorc a monitor that passed those on was polled for ever
+    "RUNNING": JobState.RUNNING,
+    "QUEUED": JobState.QUEUED,
+    "PENDING": JobState.QUEUED,
+    "CONFIGURING": JobState.QUEUED,
+    "COMPLETING": JobState.RUNNING,
+    "COMPLETED": JobState.COMPLETED,
+    "FAILED": JobState.FAILED,
+    "CANCELLED": JobState.CANCELLED,
+    "CANCELED": JobState.CANCELLED,
+    "TIMEOUT": JobState.TIMEOUT,
+    "OUT_OF_MEMORY": JobState.FAILED,
+    "NODE_FAIL": JobState.FAILED,
+}
+_TAIL_LINES = 20
+_UNKNOWN_STATES_BORNE = 5
+
+
+class Interrupted(Exception):
+    """The step was broken off on purpose (cancel or detach)."""
+
+
+class StepRunner:
+    """Carries out the steps of one execution. ``stop`` breaks its playbooks and waits off."""
+
+    def __init__(
+        self,
+        parts: ExecutionParts,
+        store: Store,
+        events: EventWriter,
+        watcher: Watcher,
+        settings: EngineSettings,
+        slots: asyncio.Semaphore,
+    ) -> None:
+        self._parts = parts
+        self._store = store
+        self._events = events
+        self._watcher = watcher
+        self._settings = settings
+        self._slots = slots
+        self.stop = threading.Event()
+        self.stopped = asyncio.Event()
+        self.playbooks = 0
+        self._detaching = False
+
+    def break_off(self, *, detaching: bool = False) -> None:
+        """End what runs: playbooks are stopped, waits given up. Jobs go on.
+
+        When ``detaching``, the steps that are broken off leave no result: they are neither done nor cancelled.
+        """
+        self._detaching = detaching
+        self.stop.set()
+        self.stopped.set()
+
+    async def carry_out(self, step: PlanStep, attempt: int) -> Outcome:
+        """Carry a step out, unless the ledger says that it was; its failure is a value, not an exception.
+
+        Raises StorageError: then nothing is known, and the step is to be done again.
+        """
+        execution = self._parts.execution
+        entry = self._store.ledger_entry(execution.id, step.id)
+        if entry and entry.status is StepStatus.DONE:
+            return Outcome.SUCCESS
+        if entry and entry.status is StepStatus.FAILED and entry.attempt == attempt:
+            return Outcome.FAILURE
+        self._store.begin_step(execution.id, step.id, attempt)
+        self._event(step, "step", "started", state="running")
+        failure: Failure | None
+        try:
+            failure = await self._perform(step)
+        except Interrupted:
+            if self._detaching:
+                await asyncio.get_running_loop().create_future()
+            self._store.end_step(execution.id, step.id, StepStatus.CANCELLED)
+            self._event(step, "step", "cancelled", state="cancelled", level="warning")
+            return Outcome.CANCEL
+        except StorageError:
+            raise
+        except OrchError as error:
+            failure = Failure(error.message, hint=error.hint)
+        except Exception as error:  # a defect of ours must not take the other steps with it
+            self._event(step, "step", traceback.format_exc(), level="debug")
+            failure = Failure(
+                f"{type(error).__name__}: {error}", hint="this is a fault of orch: please report it with the logs"
+            )
+        if failure is None:
+            self._store.end_step(execution.id, step.id, StepStatus.DONE)
+            self._event(step, "step", "done", state="done")
+            return Outcome.SUCCESS
+        failure = msgspec.structs.replace(
+            failure, step=step.id, node=failure.node or step.node, span=failure.span or step.span
+        )
+        self._store.end_step(execution.id, step.id, StepStatus.FAILED, failure)
+        self._store.set_node_states(execution.deployment_id, [(step.node, FIRST_INSTANCE, "error")])
+        self._event(step, "step", failure.message, state="failed", level="error", failure=msgspec.to_builtins(failure))
+        return Outcome.FAILURE
+
+    # --- what a step does
+
+    async def _perform(self, step: PlanStep) -> Failure | None:
+        interface, operation = interface_name(step.interface or ""), step.operation or ""
+        job = self._latest_job(step.node)
+        call = OperationCall(
+            node=step.node,
+            interface=interface,
+            operation=operation,
+            requirement=step.requirement,
+            operation_host=step.operation_host,
+            inputs=step.inputs,
+            job_id=job.reference.id if job and interface == RUNNABLE and operation != "submit" else None,
+        )
+        resolved = await asyncio.to_thread(self._parts.operations.resolve, call)
+        kind = self._parts.kind_of(step.node) if step.requirement is None else None
+        if kind is None:
+            return await self._foreign(step, resolved, job)
+        match interface, operation:
+            case "Runnable", "submit":
+                return await self._submit(step, resolved, kind)
+            case "Runnable", "run":
+                return await self._watch(step, resolved)
+            case "Standard", "start":
+                return await self._start(step, resolved, kind)
+            case _:
+                return await self._plain(step, resolved)
+
+    async def _start(self, step: PlanStep, resolved: ResolvedCall, kind: JobKind) -> Failure | None:
+        """A job that is run at deployment (``run_in_standard_mode``): submitted and watched in one step."""
+        if str(resolved.inputs.get("run_in_standard_mode")).lower() != "true":
+            return None
+        return await self._submit(step, resolved, kind) or await self._watch(step, resolved)
+
+    async def _plain(self, step: PlanStep, resolved: ResolvedCall) -> Failure | None:
+        result = await self._run(step, resolved, {}, resolved.outputs)
+        self._keep(step, resolved, result.outputs)
+        return result.failure
+
+    # --- jobs that orch watches itself
+
+    async def _submit(self, step: PlanStep, resolved: ResolvedCall, kind: JobKind) -> Failure | None:
+        job = self._next_job(step)
+        submission = kind(resolved.inputs, self._parts.job_context(step.node, job.reference.token))
+        faults.reach(f"submit.before:{step.node}")
+        extra = {**self._parts.job_variables(step.node), **_job_variables(job, submission)}
+        result = await self._run(step, resolved, extra, (JOB_ID, *submission.outputs))
+        faults.reach(f"submit.after:{step.node}")
+        if result.failure is not None:
+            return result.failure
+        reference = msgspec.structs.replace(job.reference, id=str(result.outputs[JOB_ID]))
+        self._store.put_job(msgspec.structs.replace(job, reference=reference, seen=True))
+        self._keep(step, resolved, {n: v for n, v in result.outputs.items() if n != JOB_ID})
+        self._event(step, "job", f"submitted as {reference.id}", job=reference.id)
+        return None
+
+    async def _watch(self, step: PlanStep, resolved: ResolvedCall) -> Failure | None:
+        job = self._latest_job(step.node)
+        if job is None or not job.seen:
+            raise WorkError(
+                f"{step.node}: there is no job to watch",
+                hint="call Runnable.submit before Runnable.run in the workflow",
+            )
+        tail: list[str] = []
+
+        def on_output(text: str) -> None:
+            tail.extend(text.splitlines())
+            del tail[:-_TAIL_LINES]
+            self._event(step, "output", text.rstrip("\n"))
+
+        def on_report(report: JobReport) -> None:
+            self._event(step, "job", report.state.value, job=job.reference.id, state=report.state.value)
+            if report.state is JobState.RUNNING:
+                faults.reach(f"watch.running:{step.node}")
+
+        report = await self._unless_stopped(self._watcher.wait(job.reference, on_output, on_report))
+        faults.reach(f"watch.ended:{step.node}")
+        self._end_job(job, report.state, report.detail)
+        if report.state is JobState.COMPLETED:
+            self._keep(step, resolved, report.results)
+            return None
+        return Failure(_job_failed(step.node, report), output="\n".join(tail))
+
+    def _next_job(self, step: PlanStep) -> JobRecord:
+        """The job to submit: recorded before it is submitted, so that its token is known whatever happens then.
+
+        The token of a job that may still be there is used again: the job system adopts it instead of making another.
+        """
+        execution = self._parts.execution
+        last = self._latest_job(step.node)
+        generation = 1 if last is None else last.generation + (1 if last.state.final else 0)
+        if last is not None and last.generation == generation:
+            return last
+        token = f"{execution.id}-{_word(step.node)}-{generation}"
+        site = self._parts.site_of(step.node)
+        reference = JobReference(site=site, backend="launcher", token=token, id=token)
+        job = JobRecord(
+            execution.id, step.node, generation, step.id, reference, JobState.QUEUED, "", False, time.time(), None
+        )
+        self._store.put_job(job)
+        return job
+
+    def _latest_job(self, node: str) -> JobRecord | None:
+        jobs = [job for job in self._store.jobs(self._parts.execution.id) if job.node == node]
+        return max(jobs, key=lambda job: job.generation, default=None)
+
+    def _end_job(self, job: JobRecord, state: JobState, detail: str) -> None:
+        self._store.put_job(msgspec.structs.replace(job, state=state, detail=detail, ended=time.time()))
+
+    async def cancel_jobs(self) -> list[str]:
+        """Cancel every job that is not known to have ended, newest first; what could not be cancelled is returned."""
+        left = []
+        for job in reversed(self._store.jobs(self._parts.execution.id)):
+            if job.state.final:
+                continue
+            try:
+                failure = await self._cancel_job(job)
+            except StorageError:
+                raise
+            except OrchError as error:
+                failure = Failure(error.message)
+            if failure is None:
+                self._end_job(job, JobState.CANCELLED, "cancelled by request")
+                self._events.add(
+                    job.execution_id,
+                    "job",
+                    "cancelled",
+                    step=job.step,
+                    node=job.node,
+                    level="warning",
+                    data={"job": job.reference.id, "state": "cancelled"},
+                )
+            else:
+                left.append(f"{job.node}: job {job.reference.id} could not be cancelled: {failure.message}")
+        return left
+
+    async def _cancel_job(self, job: JobRecord) -> Failure | None:
+        step = self._parts.plan.step(job.step)
+        call = OperationCall(job.node, RUNNABLE, "cancel", job_id=job.reference.id)
+        resolved = await asyncio.to_thread(self._parts.operations.resolve, call)
+        extra = {**self._parts.job_variables(job.node), "orch_token": job.reference.token}
+        result = await self._run(step, resolved, extra, (), stop=threading.Event())
+        return result.failure
+
+    # --- jobs that a foreign type's own playbooks submit and monitor
+
+    async def _foreign(self, step: PlanStep, resolved: ResolvedCall, job: JobRecord | None) -> Failure | None:
+        operation = (resolved.call.interface, resolved.call.operation)
+        if operation == (RUNNABLE, "submit"):
+            return await self._foreign_submit(step, resolved)
+        if operation == (RUNNABLE, "run"):
+            return await self._foreign_poll(step, resolved, job)
+        return await self._plain(step, resolved)
+
+    async def _foreign_submit(self, step: PlanStep, resolved: ResolvedCall) -> Failure | None:
+        job = self._next_job(step)
+        result = await self._run(step, resolved, {"orch_token": job.reference.token}, resolved.outputs)
+        if result.failure is not None:
+            return result.failure
+        identifier = str(result.outputs.get(JOB_ID) or "")
+        if not identifier:
+            return Failure(f"{step.node}: the submit operation does not properly export a {JOB_ID}")
+        reference = msgspec.structs.replace(job.reference, id=identifier, backend="playbook")
+        self._store.put_job(msgspec.structs.replace(job, reference=reference, seen=True))
+        self._keep(step, resolved, result.outputs)
+        self._event(step, "job", f"submitted as {identifier}", job=identifier)
+        return None
+
+    async def _foreign_poll(self, step: PlanStep, resolved: ResolvedCall, job: JobRecord | None) -> Failure | None:
+        unknown = 0
+        while True:
+            result = await self._run(step, resolved, {}, resolved.outputs)
+            word = str(result.outputs.get(JOB_STATUS, "")).upper()
+            state = _FOREIGN_STATES.get(word)
+            unknown = 0 if state else unknown + 1
+            if state is not None and state.final:
+                if job is not None:
+                    self._end_job(job, state, word)
+                self._keep(step, resolved, result.outputs)
+                return None if state is JobState.COMPLETED else Failure(f"{step.node}: the job ended as {word}")
+            if unknown >= _UNKNOWN_STATES_BORNE:
+                why = result.failure.message if result.failure else f"it says {word!r}, which is no state of a job"
+                return Failure(f"{step.node}: the state of the job cannot be told: {why}")
+            self._event(step, "job", word.lower() or "unknown")
+            await self._pause(self._settings.foreign_poll_interval)
+
+    # --- helpers
+
+    async def _run(
+        self,
+        step: PlanStep,
+        resolved: ResolvedCall,
+        extra: Mapping[str, Value],
+        outputs: tuple[str, ...],
+        stop: threading.Event | None = None,
+    ) -> OperationResult:
+        execution_id = self._parts.execution.id
+        processes: list[tuple[int, float]] = []
+
+        def on_process(pid: int, start_time: float) -> None:
+            processes.append((pid, start_time))
+            self._store.add_process(execution_id, pid, start_time)
+
+        def on_event(event: TaskEvent) -> None:
+            faults.reach(f"playbook.event:{step.node}")
+            level = "error" if event.kind.name in ("FAILED", "UNREACHABLE") else "debug"
+            text = f"{event.kind.name.lower()}: {event.task}" + (f": {event.text}" if event.text else "")
+            self._event(step, "task", text, level=level)
+
+        async with self._slots:
+            if stop is None and self.stop.is_set():
+                raise Interrupted
+            self.playbooks += 1
+            try:
+                result = await asyncio.to_thread(
+                    self._parts.operations.run,
+                    resolved,
+                    extra=extra,
+                    outputs=outputs,
+                    on_event=on_event,
+                    on_process=on_process,
+                    stop=stop or self.stop,
+                )
+            finally:
+                self.playbooks -= 1
+                for pid, start_time in processes:
+                    self._store.remove_process(pid, start_time)
+        if result.cancelled:
+            raise Interrupted
+        return result
+
+    async def _unless_stopped(self, waiting: Awaitable[JobReport]) -> JobReport:
+        task = asyncio.ensure_future(waiting)
+        stopped = asyncio.ensure_future(self.stopped.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not task.done():
+            task.cancel()
+            raise Interrupted
+        return task.result()
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.stopped.wait(), seconds)
+            raise Interrupted
+
+    def _keep(self, step: PlanStep, resolved: ResolvedCall, outputs: Mapping[str, Value]) -> None:
+        if outputs:
+            execution = self._parts.execution
+            self._store.put_outputs(
+                execution.deployment_id,
+                execution.id,
+                step.node,
+                FIRST_INSTANCE,
+                (resolved.call.interface, resolved.call.operation),
+                masked(dict(outputs)),
+            )
+
+    def _event(self, step: PlanStep, kind: str, text: str, *, level: str = "info", **data: Value) -> None:
+        self._events.add(
+            self._parts.execution.id, kind, text, level=level, step=step.id, node=step.node, data=data or None
+        )
+
+
+def _job_variables(job: JobRecord, submission: Submission) -> dict[str, Value]:
+    return {
+        "orch_token": job.reference.token,
+        "orch_job": {
+            "token": job.reference.token,
+            "argv": list(submission.argv),
+            "env": {},
+            "unset": [],
+            "files": dict(submission.files),
+        },
+        "orch_outputs": dict(submission.outputs),
+        "orch_launcher": launcher.__file__,
+        "orch_python": sys.executable,
+    }
+
+
+def _job_failed(node: str, report: JobReport) -> str:
+    how = {
+        JobState.CANCELLED: "was cancelled",
+        JobState.TIMEOUT: "took too long",
+        JobState.VANISHED: "has vanished: neither running nor ended properly",
+    }.get(report.state, "failed")
+    code = f" with exit code {report.exit_code}" if report.exit_code is not None else ""
+    detail = f": {report.detail}" if report.detail else ""
+    return f"{node}: the job {how}{code}{detail}"
+
+
+def _word(node: str) -> str:
+    """The node's name as part of a token; names that differ give words that differ."""
+    word = re.sub(r"[^A-Za-z0-9_]", "_", node)
+    return word if word == node else f"{word}.{sha256(node.encode()).hexdigest()[:6]}"

@@ -1,0 +1,55 @@
+"""Expansion of ``${name}`` and ``$name`` in the arguments of a job, as Yorc's PyCOMPSs plugin lets bash do it.
+
+Only the text of the topology is looked through: what an input holds is put in as it is, and never looked through
+again, split into words or given to a shell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from orchestrator.errors import UserError
+from orchestrator.model.values import Value
+
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+
+
+def expand(text: str, variables: Mapping[str, Value]) -> str:
+    """The text with its variables filled in; a variable that is declared but has no value is empty.
+
+    Raises UserError for a name that is not among the variables.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1) or match.group(2)
+        if name not in variables:
+            raise UserError(
+                f"{text!r} uses ${{{name}}}, which is no input of the workflow",
+                hint=f"declare the workflow input {name}, or mend the name; there are: {', '.join(sorted(variables))}",
+            )
+        return as_text(variables[name])
+
+    return _VARIABLE.sub(value, text)
+
+
+def referenced_names(value: Value) -> Iterator[str]:
+    """The names of the variables used anywhere in a value."""
+    if isinstance(value, str):
+        for match in _VARIABLE.finditer(value):
+            yield match.group(1) or match.group(2)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from referenced_names(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from referenced_names(item)
+
+
+def as_text(value: Value) -> str:
+    """A scalar as the word that a program gets; None is empty."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

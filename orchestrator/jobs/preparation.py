@@ -1,0 +1,161 @@
+"""What is to be submitted for each kind of node: pure functions from resolved inputs to a submission."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.errors import WorkError
+from orchestrator.jobs.expansion import as_text
+from orchestrator.model.values import Value
+from orchestrator.sites import Site
+
+
+@dataclass(frozen=True)
+class SiteFolders:
+    """The folders of a site whose services are the embedded ones; ``registries`` are tried in order."""
+
+    jobs: Path
+    images: Path
+    transferred: Path
+    unpacked: Path
+    catalogue: Path
+    registries: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """For whom and where a job is to run."""
+
+    token: str
+    execution: str
+    deployment: str
+    workflow: str
+    node: str
+    site: Site
+    folders: SiteFolders
+    workflow_inputs: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job as our launcher takes it, and the facts that the submitting operation exports."""
+
+    argv: tuple[str, ...]
+    files: Mapping[str, str]
+    outputs: Mapping[str, Value] = field(default_factory=dict)
+
+
+class JobKind(Protocol):
+    """How the inputs of an operation become a job. Raises WorkError or UserError for inputs that make no job."""
+
+    def __call__(self, inputs: Mapping[str, Value], context: JobContext) -> Submission:
+        """The submission."""
+
+
+def program(module: str, request: Mapping[str, Value], outputs: Mapping[str, Value] | None = None) -> Submission:
+    """A submission that runs one of the embedded services on a request."""
+    return Submission(
+        argv=(sys.executable, "-m", f"orchestrator.services.{module}", "request.json"),
+        files={"request.json": json.dumps(request, indent=1)},
+        outputs={"execution_url": "", **(outputs or {})},
+    )
+
+
+def first_given(inputs: Mapping[str, Value], *names: str) -> Value:
+    """The first of the named inputs that is neither missing nor empty, else None."""
+    for name in names:
+        value = inputs.get(name)
+        if value not in (None, ""):
+            return value
+    return None
+
+
+def _required(inputs: Mapping[str, Value], context: JobContext, what: str, *names: str) -> str:
+    value = first_given(inputs, *names)
+    if value is None:
+        raise WorkError(
+            f"{context.node}: no {what} is given",
+            hint=f"set the property {names[-1]} of {context.node}, or the workflow input that stands for it",
+        )
+    return as_text(value)
+
+
+def _flag(value: Value) -> bool:
+    return value is True or str(value).lower() in ("true", "yes", "1")
+
+
+def image_creation(inputs: Mapping[str, Value], context: JobContext) -> Submission:
+    """``imagecreation.ansible.nodes.ImageCreation``: what the site says of its machine wins over the topology."""
+    machine = dict(inputs.get("machine") or {})
+    for key in ("platform", "architecture", "container_engine", "mpi", "gpu"):
+        machine[key] = as_text(
+            first_given({"env": inputs.get(f"machine_{key}_from_env"), "own": machine.get(key)}, "env", "own")
+        )
+    workflow = _required(inputs, context, "workflow", "workflow")
+    registry = next((r for r in context.folders.registries if (r / workflow).is_dir()), None)
+    if registry is None:
+        looked = ", ".join(str(r) for r in context.folders.registries) or "nowhere"
+        raise WorkError(
+            f"{context.node}: no workflow registry has the workflow {workflow!r} (looked in: {looked})",
+            hint="put a folder `registry` beside the topology, or name one in sites.yaml (services.image_creation)",
+        )
+    request = {
+        "registry": str(registry),
+        "images": str(context.folders.images),
+        "workflow": workflow,
+        "step_id": _required(inputs, context, "step_id", "step_id"),
+        "machine": machine,
+        "force": _flag(inputs.get("force")),
+    }
+    return program("images", request)
+
+
+def image_transfer(inputs: Mapping[str, Value], context: JobContext) -> Submission:
+    """``dls.ansible.nodes.DLSDAGImageTransfer``: the file that an image creation built, else ``image_id``."""
+    image = _required(
+        inputs, context, "image", "builded_file_name_start", "builded_file_name_run", "image_id_input", "image_id"
+    )
+    target = Path(as_text(first_given(inputs, "target_path_input", "target_path")) or context.folders.transferred)
+    request = {
+        "kind": "image",
+        "images": str(context.folders.images),
+        "image": image,
+        "target": str(target),
+        "default_target": str(context.folders.transferred),
+    }
+    return program("transfer", request, {"image_file_path": str(target / image)})
+
+
+def stage_in(inputs: Mapping[str, Value], context: JobContext) -> Submission:
+    """``dls.ansible.nodes.DLSDAGStageInData``: the files of a record of the data catalogue into a folder."""
+    request = {
+        "kind": "stage_in",
+        "catalogue": str(context.folders.catalogue),
+        "oid": _required(inputs, context, "oid", "oid_input", "oid"),
+        "target": _required(inputs, context, "target path", "target_path_input", "target_path"),
+    }
+    return program("transfer", request)
+
+
+def stage_out(inputs: Mapping[str, Value], context: JobContext) -> Submission:
+    """``dls.ansible.nodes.DLSDAGStageOutData``: a file or folder into a record of the data catalogue."""
+    mid = first_given(inputs, "mid_input", "mid")
+    register = inputs.get("register_input")
+    request = {
+        "kind": "stage_out",
+        "catalogue": str(context.folders.catalogue),
+        "source": _required(inputs, context, "source path", "source_path_input", "source_path"),
+        "mid": None if mid is None else as_text(mid),
+        "register": _flag(inputs.get("register") if register in (None, "") else register),
+        "key": context.token,
+        "execution": context.execution,
+        "deployment": context.deployment,
+        "workflow": context.workflow,
+        "node": context.node,
+    }
+    return program("transfer", request)

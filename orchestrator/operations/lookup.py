@@ -1,0 +1,204 @@
+"""Evaluation of expressions against the state of a deployment and the inputs of an execution (Yorc's resolver)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from orchestrator.errors import WorkError
+from orchestrator.model.expressions import Expression, evaluate
+from orchestrator.model.topology import NodeTemplate, Relationship, Topology, interface_name
+from orchestrator.model.values import Value
+from orchestrator.secrets import SecretStore
+from orchestrator.sites import Site, environment_attributes
+
+FIRST_INSTANCE = "0"
+_HOSTED_ON = "tosca.relationships.HostedOn"
+OutputOf = Callable[[str, str, tuple[str, str, str]], Value]
+"""Gives an operation's output by node, instance and (interface, operation, name)."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """All that an evaluation may look at: the deployment, its sites, the execution's inputs."""
+
+    topology: Topology
+    deployment: str
+    execution: str
+    topology_inputs: Mapping[str, Value]
+    workflow_inputs: Mapping[str, Value]
+    sites: Mapping[str, Site]
+    """The site of each matched abstract node."""
+    secrets: SecretStore
+    output_of: OutputOf
+    states: Callable[[], Mapping[str, Mapping[str, str]]] = field(default=dict)
+
+    def node(self, name: str) -> NodeTemplate:
+        """A node template by name. Raises WorkError."""
+        try:
+            return self.topology.node_templates[name]
+        except KeyError as error:
+            raise WorkError(f"the topology has no node template {name!r}") from error
+
+
+def lookup_for(
+    surroundings: Surroundings,
+    node: str,
+    *,
+    relationship: Relationship | None = None,
+    inputs: Mapping[str, Value] | None = None,
+) -> _Lookup:
+    """A lookup with ``SELF`` (or ``SOURCE``) standing for a node; ``inputs`` are those of the activity."""
+    return _Lookup(surroundings, surroundings.node(node), relationship, dict(inputs or {}))
+
+
+@dataclass(frozen=True)
+class _Lookup:
+    """Implements :class:`orchestrator.model.expressions.Lookup`."""
+
+    around: Surroundings
+    node: NodeTemplate
+    relationship: Relationship | None = None
+    activity_inputs: Mapping[str, Value] = field(default_factory=dict)
+    visited: tuple[tuple[str, str], ...] = ()
+
+    def input(self, path: list[Value]) -> Value:
+        """The input of the activity, else of the workflow, else of the topology; None when there is none (as Yorc)."""
+        name = str(path[0]) if path and path[0] is not None else ""
+        for source in (self.activity_inputs, self.around.workflow_inputs, self.around.topology_inputs):
+            if source.get(name) is not None:
+                return _dig(source[name], path[1:])
+        return None
+
+    def property(self, entity: str, path: list[Value]) -> Value:
+        """A property; None when it is declared and has no value. Raises WorkError when it is not declared."""
+        nodes = self._nodes(entity, path)
+        rest = path[1:] if entity == "REQ_TARGET" else path
+        for node in nodes:
+            found = self._property_of(node, rest)
+            if found is not None:
+                return found[0]
+        if entity == "REQ_TARGET" or any(self._declares(node, str(rest[0])) for node in nodes):
+            return None
+        raise WorkError(f"{entity if entity != 'SELF' else self.node.name} has no property {str(rest[0])!r}")
+
+    def _property_of(self, node: NodeTemplate, path: list[Value]) -> tuple[Value] | None:
+        name = str(path[0])
+        if self.relationship is not None and node is self.node and name in self.relationship.properties:
+            return (self._evaluated(node, name, self.relationship.properties[name], path[1:]),)
+        if name in node.properties:
+            return (self._evaluated(node, name, node.properties[name], path[1:]),)
+        capability = node.capabilities.get(name)
+        if capability is not None and len(path) > 1 and str(path[1]) in capability.properties:
+            return (self._evaluated(node, f"{name}.{path[1]}", capability.properties[str(path[1])], path[2:]),)
+        for relationship in node.relationships:
+            if name in (relationship.name, relationship.requirement) and len(path) > 1:
+                target = self.around.node(relationship.target)
+                if relationship.capability:
+                    found = self._property_of(target, [relationship.capability, *path[1:]])
+                    if found is not None:
+                        return found
+                return self._property_of(target, path[1:])
+        return None
+
+    def _declares(self, node: NodeTemplate, name: str) -> bool:
+        declared = self.around.topology.node_types.get(node.type)
+        return declared is not None and (name in declared.properties or name in declared.capabilities)
+
+    def attribute(self, entity: str, path: list[Value]) -> Value:
+        """An attribute of the first instance; a property of that name where there is no attribute; else None."""
+        rest = path[1:] if entity == "REQ_TARGET" else path
+        for node in self._nodes(entity, path):
+            value = self._attribute_of(node, rest)
+            if value not in (None, ""):
+                return value
+        return None
+
+    def _attribute_of(self, node: NodeTemplate, path: list[Value]) -> Value:
+        name = str(path[0])
+        site = self.around.sites.get(node.name)
+        if site is not None and name in (of_site := environment_attributes(site)):
+            return of_site[name]
+        if name == "state":
+            return self.around.states().get(node.name, {}).get(FIRST_INSTANCE, "initial")
+        if name in ("tosca_name", "tosca_id"):
+            return node.name if name == "tosca_name" else f"{node.name}_{FIRST_INSTANCE}"
+        if name in node.attributes:
+            return self._evaluated(node, name, node.attributes[name], path[1:])
+        capability = node.capabilities.get(name)
+        if capability is not None and len(path) > 1 and str(path[1]) in capability.attributes:
+            return self._evaluated(node, f"{name}.{path[1]}", capability.attributes[str(path[1])], path[2:])
+        found = self._property_of(node, path)
+        return found[0] if found else None
+
+    def operation_output(self, entity: str, interface: str, operation: str, name: str) -> Value:
+        """An output that an operation left in this execution, else in the last one that ran it."""
+        for node in self._nodes(entity, []):
+            value = self.around.output_of(node.name, FIRST_INSTANCE, (interface_name(interface), operation, name))
+            if value is not None:
+                return value
+        return None
+
+    def secret(self, path: str, key: str | None) -> Value:
+        """A secret. Raises SecretError when the store has none."""
+        return self.around.secrets.get(path, key or "value")
+
+    def artifact(self, entity: str, name: str) -> Value:
+        """The path of an artifact, else None."""
+        for node in self._nodes(entity, []):
+            if name in node.artifacts:
+                return node.artifacts[name].path
+        return None
+
+    def nodes_of_type(self, type_name: str) -> Value:
+        """Names of node templates of a type."""
+        return [node.name for node in self.around.topology.node_templates.values() if type_name in node.lineage]
+
+    def _nodes(self, entity: str, path: list[Value]) -> list[NodeTemplate]:
+        match entity:
+            case "SELF" | "SOURCE":
+                return [self.node]
+            case "TARGET" if self.relationship is not None:
+                return [self.around.node(self.relationship.target)]
+            case "HOST":
+                return self._hosts()
+            case "REQ_TARGET":
+                wanted = str(path[0])
+                return [
+                    self.around.node(relationship.target)
+                    for relationship in self.node.relationships
+                    if wanted in (relationship.name, relationship.requirement)
+                ]
+            case _:
+                return [self.around.node(entity)]
+
+    def _hosts(self) -> list[NodeTemplate]:
+        hosts: list[NodeTemplate] = []
+        node: NodeTemplate | None = self.node
+        while node is not None:
+            target = next((r.target for r in node.relationships if _HOSTED_ON in r.lineage), None)
+            node = self.around.node(target) if target else None
+            if node is not None and node in hosts:
+                break
+            if node is not None:
+                hosts.append(node)
+        return hosts
+
+    def _evaluated(self, node: NodeTemplate, name: str, expression: Expression, path: list[Value]) -> Value:
+        key = (node.name, name)
+        if key in self.visited:
+            circle = " -> ".join(f"{n}.{p}" for n, p in [*self.visited, key])
+            raise WorkError(f"a value depends on itself: {circle}")
+        inner = replace(self, node=node, relationship=None, visited=(*self.visited, key))
+        return _dig(evaluate(expression, inner), path)
+
+
+def _dig(value: Value, path: list[Value]) -> Value:
+    for word in path:
+        if isinstance(value, Mapping):
+            value = value.get(str(word))
+        elif isinstance(value, list) and str(word).isdigit() and int(word) < len(value):
+            value = value[int(word)]
+        else:
+            return None
+    return value

@@ -1,0 +1,424 @@
+"""The program of a local PyCOMPSs job: ``python -m orchestrator.services.application REQUEST.json``.
+
+It unpacks the application bundle that the job's image is, finds the program in it and becomes it (``execve``), so that
+signals and the exit status are the program's own. Under ``runcompss`` where that is installed; else under plain Python,
+task after task, with the ``pycompss`` stand-in beside this file. What it did is told on standard output, which is the
+job's log; exit status 2 and a line on standard error when the request cannot be met.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import hashlib
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from orchestrator.errors import OrchError, StorageError, UserError
+
+BUNDLE_MANIFEST = ".bundle.json"
+SITE_PACKAGES = ".site-packages"
+STANDIN = Path(__file__).resolve().parent / "standin"
+MANIFEST_FORMAT = 1
+
+_SOURCE_AND_RUN = '. "$0" && exec "$@"'
+_PYTHONS = ("", "python", "python3")
+
+# What enqueue_compss hands on to runcompss, from the option help of pycompss-cli 3.4; all others concern the queue.
+_RUNCOMPSS_OPTIONS = frozenset(
+    {
+        "PyObject_serialize",
+        "appdir",
+        "checkpoint",
+        "checkpoint_folder",
+        "checkpoint_params",
+        "classpath",
+        "comm",
+        "conn",
+        "cpu_affinity",
+        "custom_threads",
+        "d",
+        "debug",
+        "delete_trace_packages",
+        "enable_external_adaptation",
+        "external_debugger",
+        "extrae_config_file",
+        "extrae_config_file_python",
+        "fpga_affinity",
+        "fpga_reprogram",
+        "g",
+        "gen_coredump",
+        "generate_trace",
+        "gpu_affinity",
+        "graph",
+        "input_profile",
+        "io_executors",
+        "jmx_port",
+        "jvm_master_opts",
+        "jvm_workers_opts",
+        "keep_workingdir",
+        "library_path",
+        "log_dir",
+        "log_level",
+        "m",
+        "master_name",
+        "master_port",
+        "master_working_dir",
+        "monitoring",
+        "output_profile",
+        "p",
+        "persistent_worker_c",
+        "project",
+        "provenance",
+        "provenance_folder",
+        "python_cache_profiler",
+        "python_memory_profile",
+        "python_mpi_worker",
+        "python_propagate_virtual_environment",
+        "python_worker_cache",
+        "resources",
+        "scheduler",
+        "scheduler_config_file",
+        "shutdown_in_node_failure",
+        "socket",
+        "storage_conf",
+        "storage_impl",
+        "streaming",
+        "streaming_master_name",
+        "streaming_master_port",
+        "summary",
+        "t",
+        "task_count",
+        "task_execution",
+        "trace_label",
+        "tracing",
+        "tracing_task_dependencies",
+        "uuid",
+        "wall_clock_limit",
+        "z",
+        "zip_provenance",
+    }
+)
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to run.
+
+    ``image`` is the path of an application bundle, unpacked below ``unpack_folder``. ``command`` is the path of the
+    program, from the root of the image. ``arguments`` reach the program as they are. ``extra_options`` are options of
+    enqueue_compss. ``environment`` is put over the environment of the job. ``runcompss`` is its path, None for none.
+    """
+
+    command: str
+    unpack_folder: str = ""
+    image: str | None = None
+    arguments: tuple[str, ...] = ()
+    extra_options: tuple[str, ...] = ()
+    python_interpreter: str = ""
+    environment: Mapping[str, str] = {}
+    runcompss: str | None = None
+    num_nodes: int = 1
+    qos: str = ""
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a bundle says of itself. ``unsatisfied`` are requirements of the step that no bundle can bring."""
+
+    format: int
+    workflow: str = ""
+    step_id: str = ""
+    unsatisfied: tuple[str, ...] = ()
+
+
+class Options(msgspec.Struct, frozen=True):
+    """The options of enqueue_compss that matter on this machine, and those that do not."""
+
+    pythonpath: tuple[str, ...] = ()
+    env_script: str = ""
+    python_interpreter: str = ""
+    job_execution_dir: str = ""
+    for_runcompss: tuple[str, ...] = ()
+    without_meaning: tuple[str, ...] = ()
+
+
+def read_request(path: Path) -> Request:
+    """The request in a file. Raises UserError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Request)
+    except OSError as error:
+        raise UserError(f"cannot read the request {path}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise UserError(f"the request {path} is not right: {error}") from error
+
+
+def parse_options(words: tuple[str, ...]) -> Options:
+    """Sorts options of enqueue_compss, each written ``--name=value`` or ``--flag``, by who has a use for them."""
+    known: dict[str, str] = {}
+    pythonpath: list[str] = []
+    for_runcompss: list[str] = []
+    without_meaning: list[str] = []
+    for word in words:
+        name, _, value = word.lstrip("-").partition("=")
+        if name == "pythonpath":
+            pythonpath += [part for part in value.split(":") if part]
+        elif name in ("env_script", "python_interpreter", "job_execution_dir"):
+            known[name] = value
+        elif name in _RUNCOMPSS_OPTIONS:
+            for_runcompss.append(word)
+        elif name != "lang":
+            without_meaning.append(word)
+    return Options(
+        pythonpath=tuple(pythonpath),
+        for_runcompss=tuple(for_runcompss),
+        without_meaning=tuple(without_meaning),
+        **known,
+    )
+
+
+def unpack(image: Path, unpack_folder: Path) -> Path:
+    """The root of an application bundle: ``unpack_folder/<sha256 of the bundle>``, unpacked there unless it is.
+
+    Nothing is written outside of that folder, and it appears whole or not at all. Raises UserError for a bundle that is
+    missing, damaged or hostile, StorageError when the folder cannot be written.
+    """
+    root = unpack_folder / _checksum(image)
+    if root.is_dir():
+        return root
+    try:
+        unpack_folder.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=unpack_folder))
+        try:
+            _extract(image, scratch)
+            _adopt(scratch, root)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as error:
+        raise StorageError(
+            f"cannot unpack the image {image} into {unpack_folder}: {error.strerror or error}",
+            hint="make room and make the folder writable, then run the job again",
+        ) from error
+    return root
+
+
+def _checksum(image: Path) -> str:
+    try:
+        with image.open("rb") as bundle:
+            return hashlib.file_digest(bundle, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(
+            f"cannot read the image {image}: {error.strerror}",
+            hint="deploy the topology again, which builds and transfers it",
+        ) from error
+
+
+def _extract(image: Path, folder: Path) -> None:
+    try:
+        with tarfile.open(image, "r:gz") as archive:
+            if hasattr(tarfile, "data_filter"):
+                archive.extractall(folder, filter="data")
+            else:  # Python 3.11 before 3.11.4
+                archive.extractall(folder, members=[_plain(member) for member in archive])  # noqa: S202 checked
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise UserError(
+            f"the image {image} is not an application bundle of orch, or is damaged: {error}",
+            hint="deploy the topology again, which builds and transfers it",
+        ) from error
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """A file or folder inside the folder with harmless permissions. Raises tarfile.ExtractError for anything else."""
+    if not (member.isfile() or member.isdir()) or member.name.startswith("/") or ".." in Path(member.name).parts:
+        raise tarfile.ExtractError(f"{member.name!r} is a link, a device or outside of the folder")
+    member.mode = (member.mode & 0o755) | 0o600
+    return member
+
+
+def _adopt(scratch: Path, root: Path) -> None:
+    try:
+        scratch.rename(root)
+    except OSError as error:
+        # Another job of the same image was quicker; its folder has the same content.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not root.is_dir():
+            raise
+
+
+def read_manifest(root: Path, image: Path) -> Manifest:
+    """What an unpacked bundle says of itself. Raises UserError."""
+    try:
+        manifest = msgspec.json.decode((root / BUNDLE_MANIFEST).read_bytes(), type=Manifest)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UserError(
+            f"the image {image} is not an application bundle of orch: it has no right {BUNDLE_MANIFEST}"
+        ) from error
+    if manifest.format != MANIFEST_FORMAT:
+        raise UserError(
+            f"the image {image} is a bundle of format {manifest.format}; this orch knows format {MANIFEST_FORMAT}",
+            hint="deploy the topology again, which builds and transfers it",
+        )
+    return manifest
+
+
+def in_image(path: str, root: Path) -> Path | None:
+    """What an absolute path of the image is outside of it; None when it is not there or leads out of the image."""
+    found = root / path.lstrip("/")
+    return found if found.exists() and found.resolve().is_relative_to(root.resolve()) else None
+
+
+def find_program(command: str, root: Path | None) -> Path:
+    """The program of a job: in the image where there is one, else on this machine. Raises UserError."""
+    found = in_image(command, root) if root else Path(command)
+    if found is not None and found.is_file():
+        return found.absolute()
+    if root:
+        raise UserError(f"the program {command} is not in the image; the image has {_content(root)}")
+    raise UserError(
+        f"the program {command} is not a file on this machine, and the job has no image that it could be in",
+        hint="let the job's requirement img_transfer name the node that transfers the image, or name an existing file",
+    )
+
+
+def _content(root: Path) -> str:
+    tops = [top for top in root.iterdir() if not top.name.startswith(".")]
+    files = sorted(f"/{file.relative_to(root)}" for top in tops for file in top.rglob("*") if file.is_file())
+    more = f" and {len(files) - 10} more files" if len(files) > 10 else ""
+    return (", ".join(files[:10]) or "no files") + more
+
+
+def find_folder(path: str, root: Path | None) -> str | None:
+    """A folder or file named in an option: in the image first, then on this machine; None where there is none."""
+    found = in_image(path, root) if root else None
+    if found is None and Path(path).exists():
+        found = Path(path)
+    return str(found.absolute()) if found else None
+
+
+def find_python(name: str) -> str:
+    """The interpreter for ``python_interpreter``: this one for plain Python. Raises UserError."""
+    if name in _PYTHONS:
+        return sys.executable
+    found = shutil.which(name)
+    if found is None:
+        raise UserError(f"the Python interpreter {name} (python_interpreter) is not on PATH of this machine")
+    return found
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Runs the job of a request. Does not return: the process becomes the program, or ends with a message."""
+    if len(arguments) != 1:
+        _end(UserError("usage: python -m orchestrator.services.application REQUEST.json"))
+    try:
+        _run(read_request(Path(arguments[0])))
+    except OrchError as error:
+        _end(error)
+    except ValueError as error:  # a NUL character in a path, an argument or the environment
+        _end(UserError(f"the request {arguments[0]} cannot be passed on to the program: {error}"))
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        _end(OrchError(f"cannot start the program: {error.strerror or error}{place}"))
+
+
+def _run(request: Request) -> NoReturn:
+    options = parse_options(request.extra_options)
+    root, manifest = None, None
+    if request.image:
+        if not request.unpack_folder:
+            raise UserError("the request names an image, but no unpack_folder for it")
+        root = unpack(Path(request.image), Path(request.unpack_folder))
+        manifest = read_manifest(root, Path(request.image))
+    program = find_program(request.command, root)
+    pythonpath, not_found = _python_path(options, root)
+    words = _words(request, options, program, pythonpath)
+    environment = _environment(request, pythonpath)
+    if options.env_script:
+        script = find_folder(options.env_script, root)
+        if script is None:
+            raise UserError(
+                f"the script {options.env_script} (--env_script) is neither in the image nor on this machine"
+            )
+        words = ["/bin/bash", "-c", _SOURCE_AND_RUN, script, *words]
+    _tell(request, options, manifest, program, not_found)
+    if options.job_execution_dir:
+        Path(options.job_execution_dir).mkdir(parents=True, exist_ok=True)
+        os.chdir(options.job_execution_dir)
+    sys.stdout.flush()
+    os.execve(words[0], words, environment)  # noqa: S606 a list of words, no shell
+
+
+def _python_path(options: Options, root: Path | None) -> tuple[list[str], list[str]]:
+    """The folders for PYTHONPATH, and those that are named and not there."""
+    found = {path: find_folder(path, root) for path in options.pythonpath}
+    folders = [folder for folder in found.values() if folder]
+    if root and (root / SITE_PACKAGES).is_dir():
+        folders.append(str((root / SITE_PACKAGES).absolute()))
+    return folders, [path for path, folder in found.items() if not folder]
+
+
+def _words(request: Request, options: Options, program: Path, pythonpath: list[str]) -> list[str]:
+    """The command line to become."""
+    interpreter = request.python_interpreter or options.python_interpreter
+    if request.runcompss is None:
+        return [find_python(interpreter), str(program), *request.arguments]
+    own = ["--lang=python"]
+    if pythonpath:
+        own.append(f"--pythonpath={':'.join(pythonpath)}")
+    if interpreter:
+        own.append(f"--python_interpreter={interpreter}")
+    return [request.runcompss, *own, *options.for_runcompss, str(program), *request.arguments]
+
+
+def _environment(request: Request, pythonpath: list[str]) -> dict[str, str]:
+    environment = {**os.environ, **request.environment}
+    environment.setdefault("PYTHONUNBUFFERED", "1")  # or the log, which is a file, would be followed in blocks
+    if request.runcompss is None:
+        before = [environment["PYTHONPATH"]] if environment.get("PYTHONPATH") else []
+        environment["PYTHONPATH"] = ":".join([str(STANDIN), *pythonpath, *before])
+    return environment
+
+
+def _tell(
+    request: Request, options: Options, manifest: Manifest | None, program: Path, pythonpath_not_found: list[str]
+) -> None:
+    """The first lines of the log: what is run how, and what of the request has no effect here."""
+    if request.runcompss:
+        _say(f"running under runcompss ({request.runcompss})")
+    else:
+        _say(
+            "no runcompss on this machine: running the tasks one after another with orch's own pycompss stand-in",
+        )
+    origin = f" of the image {manifest.workflow}/{manifest.step_id}" if manifest else ""
+    _say(f"program {request.command}{origin}: {program}")
+    ignored = [*options.without_meaning] if request.runcompss else [*options.for_runcompss, *options.without_meaning]
+    ignored += [f"num_nodes={request.num_nodes}"] if request.num_nodes > 1 else []
+    ignored += [f"qos={request.qos}"] if request.qos else []
+    if ignored:
+        _say(f"without a meaning on this machine, ignored: {' '.join(ignored)}")
+    if pythonpath_not_found:
+        _say(f"named in --pythonpath, but neither in the image nor on this machine: {' '.join(pythonpath_not_found)}")
+    if manifest and manifest.unsatisfied:
+        _say(f"required by the step, but not in the image: {', '.join(manifest.unsatisfied)}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"orch: {text}\n")
+
+
+def _end(error: OrchError) -> NoReturn:
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    hint = f" ({error.hint})" if error.hint else ""
+    sys.stderr.write(f"orch: {error.message}{hint}\n")
+    raise SystemExit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

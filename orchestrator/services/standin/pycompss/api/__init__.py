@@ -1,0 +1,1 @@
+"""The public modules of PyCOMPSs that programs import from: ``task``, ``parameter``, ``api``, ``binary`` and others."""

@@ -1,0 +1,378 @@
+"""Direct transfers, as a job program: ``python -m orchestrator.services.transfer REQUEST.json`` in the job's folder.
+
+The request's ``kind`` says what: ``stage_in`` (a record of the data catalogue into a folder), ``stage_out`` (a file or folder
+into a record), ``image`` (an image file to where jobs find it), ``download`` (a URL to a file). A file appears under its
+final name only when it is complete and right; the result is in ``result.json``.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import http.client
+import os
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from orchestrator.errors import UserError, WorkError
+from orchestrator.services import files as fs
+from orchestrator.services import program
+from orchestrator.services.catalogue import Catalogue, Source
+
+TIMEOUT = 60.0
+"""Seconds that a server may be silent."""
+
+_TOLD_EVERY = 5.0
+"""Seconds between two lines of progress within one file."""
+
+
+class StageIn(msgspec.Struct, frozen=True, tag="stage_in", tag_field="kind", forbid_unknown_fields=True):
+    """Copy the files of the record ``oid`` into the folder ``target``."""
+
+    catalogue: Path
+    oid: str
+    target: Path
+
+
+class StageOut(msgspec.Struct, frozen=True, tag="stage_out", tag_field="kind", forbid_unknown_fields=True):
+    """Store a file or folder as a record, published when ``register``.
+
+    ``key`` identifies this result (storing it again gives the same record); the record ``mid`` lends its title.
+    """
+
+    catalogue: Path
+    source: Path
+    key: str
+    mid: str | None = None
+    register: bool = False
+    execution: str | None = None
+    deployment: str | None = None
+    workflow: str | None = None
+    node: str | None = None
+
+
+class Image(msgspec.Struct, frozen=True, tag="image", tag_field="kind", forbid_unknown_fields=True):
+    """Copy the file ``image`` of the folder ``images`` into ``target``, else into ``default_target``."""
+
+    images: Path
+    image: str
+    default_target: Path
+    target: Path | None = None
+
+
+class Download(msgspec.Struct, frozen=True, tag="download", tag_field="kind", forbid_unknown_fields=True):
+    """Copy what is at ``url`` to the file ``target``; one that is there already is kept unless ``force``."""
+
+    url: str
+    target: Path
+    force: bool = False
+    size: int | None = None
+    checksum: str | None = None
+
+
+Request = StageIn | StageOut | Image | Download
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """A file at its place; ``copied`` is false when it was there already. ``checksum`` is ``sha256:<hex>``."""
+
+    name: str
+    path: str
+    size: int
+    checksum: str
+    copied: bool
+
+
+def carry_out(request: Request, say: Callable[[str], None] = program.say) -> dict[str, Any]:
+    """Do a transfer; what its ``result.json`` holds.
+
+    Raises :class:`WorkError` (a source is missing, unreachable or damaged), :class:`StorageError` (a target cannot be
+    written), :class:`UserError` (the request or the catalogue's record is wrong).
+    """
+    if isinstance(request, StageIn):
+        return stage_in(request, say)
+    if isinstance(request, StageOut):
+        return stage_out(request, say)
+    if isinstance(request, Image):
+        return image(request, say)
+    return download(request, say)
+
+
+def stage_in(request: StageIn, say: Callable[[str], None]) -> dict[str, Any]:
+    """See :class:`StageIn`. The result: ``files`` (each :class:`Arrived`) and ``target_path``."""
+    target = _absolute(request.target, "target")
+    catalogue = Catalogue(request.catalogue)
+    record = catalogue.get(request.oid)
+    fs.make_folder(target)
+    arrived = [
+        fetch(catalogue.location(f), target / f.name, fs.Expected(f.size, f.checksum), name=f.name, say=say)
+        for f in record.files
+    ]
+    return {"files": [msgspec.to_builtins(a) for a in arrived], "target_path": str(target)}
+
+
+def stage_out(request: StageOut, say: Callable[[str], None]) -> dict[str, Any]:
+    """See :class:`StageOut`. The result: ``oid``, ``published`` and ``files`` (name, path, size, checksum)."""
+    source = _absolute(request.source, "source")
+    catalogue = Catalogue(request.catalogue)
+    record = catalogue.store(
+        source,
+        request.key,
+        title=_title(request, catalogue, say),
+        source=Source(request.execution, request.deployment, request.workflow, request.node),
+        publish=request.register,
+    )
+    for file in record.files:
+        say(f"{file.name}: {file.size} bytes, {file.checksum}")
+    say(f"stored as record {record.oid}" + (", published" if record.published else ""))
+    found = [{**msgspec.to_builtins(f), "path": catalogue.location(f)} for f in record.files]
+    return {"oid": record.oid, "published": record.published, "files": found}
+
+
+def _title(request: StageOut, catalogue: Catalogue, say: Callable[[str], None]) -> str:
+    """The title of the record that describes such results, else one that says where the result comes from."""
+    if request.mid:
+        try:
+            if title := catalogue.get(request.mid).title:
+                return title
+        except UserError:
+            say(f"the catalogue has no record {request.mid} to describe the result; it gets a title of its own")
+    if request.node:
+        return f"Result of {request.node} in {request.deployment}, {request.workflow}, execution {request.execution}"
+    return f"Result {request.key}"
+
+
+def image(request: Image, say: Callable[[str], None]) -> dict[str, Any]:
+    """See :class:`Image`. The result: ``image_file_path``."""
+    fs.check_name(request.image)
+    source = _absolute(request.images, "images") / request.image
+    target = _absolute(request.target or request.default_target, "target") / request.image
+    with images_lock(request.images, exclusive=False):
+        if not source.is_file():
+            raise WorkError(f"there is no image {source}", hint="create the image first")
+        if target.exists() and target.samefile(source):
+            say(f"{request.image}: is there already")
+        else:
+            fetch(str(source), target, recorded_digest(source), name=request.image, say=say)
+    return {"image_file_path": str(target)}
+
+
+def download(request: Download, say: Callable[[str], None]) -> dict[str, Any]:
+    """See :class:`Download`. The result: ``path``, ``size``, ``checksum``."""
+    target = _absolute(request.target, "target")
+    if target.is_file() and not request.force:
+        say(f"{target.name}: is there already")
+        known = fs.digest(target).digest()
+        return {"path": str(target), "size": known.size, "checksum": known.checksum}
+    expected = fs.Expected(request.size, request.checksum)
+    arrived = fetch(request.url, target, expected, name=target.name, say=say)
+    return {"path": arrived.path, "size": arrived.size, "checksum": arrived.checksum}
+
+
+# --- images beside the builder --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def images_lock(folder: Path, *, exclusive: bool) -> Iterator[None]:
+    """Hold the folder of images, so that a file and its recorded digest belong together."""
+    fs.make_folder(folder)
+    with fs.explained("lock the folder of images", folder):
+        fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        with fs.explained("lock the folder of images", folder):
+            fcntl.flock(fd, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(fd)
+
+
+def digest_file(image_file: Path) -> Path:
+    """Where size and checksum of an image are recorded."""
+    return image_file.parent / f"{image_file.name}.digest.json"
+
+
+def recorded_digest(image_file: Path) -> fs.Expected:
+    """What is recorded of an image; nothing when the file was put there by hand. Raises :class:`StorageError`."""
+    record = digest_file(image_file)
+    with fs.explained("read", record):
+        if not record.exists():
+            return fs.ANY
+        text = record.read_bytes()
+    try:
+        known = msgspec.json.decode(text, type=fs.Digest)
+    except msgspec.DecodeError as e:
+        raise WorkError(f"{record} is damaged: {e}", hint="create the image again with force: true") from e
+    return fs.Expected(known.size, known.checksum)
+
+
+# --- one file -------------------------------------------------------------------------------------------------------
+
+
+class _Opened(NamedTuple):
+    read: Callable[[int], bytes]
+    mode: int
+
+
+def fetch(
+    location: str,
+    target: Path,
+    expected: fs.Expected = fs.ANY,
+    *,
+    name: str,
+    say: Callable[[str], None],
+) -> Arrived:
+    """Copy one file from a path or a URL (http, https, file), unless the same is there already.
+
+    Raises :class:`WorkError` when the source is missing, unreachable or not as ``expected``, :class:`StorageError` when
+    the target cannot be written.
+    """
+    path, url = _path_or_url(location)
+    there = _same(target, path, expected)
+    if there is not None:
+        say(f"{name}: is there already, {there.size} bytes")
+        return Arrived(name, str(target), there.size, there.checksum, copied=False)
+    progress = _Progress(name, say)
+    with _opened(path, url) as source:
+        got = fs.copy(source.read, target, expected, what=shown(location), mode=source.mode, progress=progress)
+    say(f"{name}: {got.size} bytes, {got.checksum}")
+    return Arrived(name, str(target), got.size, got.checksum, copied=True)
+
+
+def _path_or_url(location: str) -> tuple[Path | None, str]:
+    scheme, _, _ = location.partition("://")
+    if scheme == location or location.startswith("/"):
+        return Path(location), ""
+    if scheme.lower() in ("http", "https"):
+        return None, location
+    if scheme.lower() == "file":
+        parts = urllib.parse.urlsplit(location)
+        if parts.netloc not in ("", "localhost"):
+            raise UserError(f"{location} names a file of another machine", hint="write file:///path")
+        return Path(urllib.parse.unquote(parts.path)), ""
+    raise UserError(
+        f"{shown(location)} cannot be fetched: {scheme}: is unknown", hint="use a path, http, https or file"
+    )
+
+
+def _same(target: Path, source: Path | None, expected: fs.Expected) -> fs.Digest | None:
+    """The digest of a target that is what the transfer would bring."""
+    if not target.is_file() or (source is None and expected.checksum is None):
+        return None
+    if expected.checksum is None and source is not None:
+        if not source.is_file() or source.stat().st_size != target.stat().st_size:
+            return None
+        known = fs.digest(source).digest()
+        expected = fs.Expected(known.size if expected.size is None else expected.size, known.checksum)
+    elif expected.size not in (None, target.stat().st_size):
+        return None
+    meter = fs.digest(target, expected)
+    return meter.digest() if meter.fits() else None
+
+
+@contextmanager
+def _opened(path: Path | None, url: str) -> Iterator[_Opened]:
+    if path is None:
+        yield from _opened_url(url)
+        return
+    if not path.is_file():
+        why = "it is a folder" if path.is_dir() else "there is no such file"
+        raise WorkError(f"cannot read {path}: {why}", hint="put the file there, or correct where it is said to be")
+    with fs.explained("read", path):
+        stream = path.open("rb")
+        mode = 0o777 if os.fstat(stream.fileno()).st_mode & 0o100 else 0o666
+    with stream:
+        yield _Opened(fs.reading(stream, path), mode)
+
+
+def _opened_url(url: str) -> Iterator[_Opened]:
+    try:
+        response = urllib.request.urlopen(_request(url), timeout=TIMEOUT)  # noqa: S310 - http or https: see _path_or_url
+    except urllib.error.HTTPError as e:
+        e.close()
+        raise WorkError(f"{shown(url)} answered {e.code} {e.reason}", hint="see whether the address is right") from e
+    except (OSError, http.client.HTTPException, ValueError) as e:
+        reason = getattr(e, "reason", None) or e
+        raise WorkError(f"cannot reach {shown(url)}: {reason}", hint="see whether the server is up") from e
+    with response:
+        yield _Opened(_whole(response, url), 0o666)
+
+
+def _request(url: str) -> urllib.request.Request:
+    """A request without the user and password that the URL may carry; they go into a header for that server alone."""
+    parts = urllib.parse.urlsplit(url)
+    _, at, host = parts.netloc.rpartition("@")
+    path = urllib.parse.quote(parts.path, safe="/%:@!$&'()*+,;=~")
+    bare = urllib.parse.urlunsplit((parts.scheme, host, path, parts.query.replace(" ", "%20"), ""))
+    request = urllib.request.Request(bare, headers={"User-Agent": "orch"})  # noqa: S310 - http or https
+    if at:
+        pair = f"{urllib.parse.unquote(parts.username or '')}:{urllib.parse.unquote(parts.password or '')}"
+        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
+    return request
+
+
+def _whole(response: http.client.HTTPResponse, url: str) -> Callable[[int], bytes]:
+    """Reads of the answer; one that ends too early is a failure (http.client takes it for the end)."""
+    length = response.headers.get("Content-Length", "")
+    announced = int(length) if length.isdigit() else None
+    got = 0
+
+    def read(size: int) -> bytes:
+        nonlocal got
+        try:
+            chunk = response.read(size)
+        except (OSError, http.client.HTTPException) as e:
+            raise WorkError(f"{shown(url)} broke off after {got} bytes: {e}", hint="try again") from e
+        got += len(chunk)
+        if not chunk and announced not in (None, got):
+            raise WorkError(f"{shown(url)} broke off after {got} of {announced} bytes", hint="try again")
+        return chunk
+
+    return read
+
+
+def shown(location: str) -> str:
+    """A path or URL without what may be secret in it: user, password, query."""
+    if "://" not in location or location.startswith("/"):
+        return location
+    parts = urllib.parse.urlsplit(location)
+    host = parts.netloc.rpartition("@")[2]
+    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "..." if parts.query else "", ""))
+
+
+class _Progress:
+    """Tells how far a long transfer is, now and then."""
+
+    def __init__(self, name: str, say: Callable[[str], None]) -> None:
+        self._name = name
+        self._say = say
+        self._last = time.monotonic()
+
+    def __call__(self, size: int) -> None:
+        if time.monotonic() - self._last >= _TOLD_EVERY:
+            self._last = time.monotonic()
+            self._say(f"{self._name}: {size} bytes so far")
+
+
+def _absolute(path: Path, what: str) -> Path:
+    path = path.expanduser()
+    if not path.is_absolute():
+        raise UserError(f"the {what} {str(path)!r} is not an absolute path", hint="begin it with '/'")
+    return path
+
+
+def main() -> int:
+    """The job program."""
+    return program.run(sys.argv[1:], Request, lambda request, _folder: carry_out(request))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Reading ``sites.yaml``: typed, with unknown keys refused at their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from orchestrator.errors import ConfigurationError
+from orchestrator.sites.site import LOCAL, DataCatalogue, ImageCreation, Site
+
+
+def read_sites(files: Iterable[Path]) -> Mapping[str, Site]:
+    """The sites described in some files, later ones winning, and the built-in site ``local``.
+
+    A relative path in a description counts from the folder of its file. Raises ConfigurationError with file and line.
+    """
+    sites: dict[str, Site] = {LOCAL: Site()}
+    for file in files:
+        for name, site in _read(file).items():
+            sites[name] = site
+    return sites
+
+
+def _read(file: Path) -> dict[str, Site]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigurationError(f"{file}: the sites file cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file}: not UTF-8 text (byte {error.start})") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
+        raise ConfigurationError(f"{place}: YAML syntax error: {error.problem}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or set(content) != {"sites"} or not isinstance(content["sites"], dict):
+        raise ConfigurationError(
+            f"{file}:1:1: a sites file is a map with the one key `sites`, which maps names to descriptions"
+        )
+    sites = {}
+    for name, description in content["sites"].items():
+        try:
+            site = msgspec.convert(description or {}, type=Site)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(_explained(file, root, str(name), str(error))) from error
+        sites[str(name)] = _with_paths(msgspec.structs.replace(site, name=str(name)), file.parent)
+    return sites
+
+
+def _explained(file: Path, root: Any, site: str, message: str) -> str:
+    what, _, path = message.partition(" - at `$")
+    keys = re.findall(r"\.([A-Za-z_0-9]+)", path)
+    unknown = re.search(r"unknown field `([^`]+)`", what)
+    node = root
+    for key in ["sites", site, *keys]:
+        node = _child(node, key) or node
+    if unknown:
+        node = _key_node(node, unknown.group(1)) or node
+    mark = node.start_mark
+    return f"{file}:{mark.line + 1}:{mark.column + 1}: site {site!r}: {what}"
+
+
+def _child(node: Any, key: str) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.value == key:
+                return value
+    return None
+
+
+def _key_node(node: Any, key: str) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        for name, _ in node.value:
+            if name.value == key:
+                return name
+    return None
+
+
+def _with_paths(site: Site, folder: Path) -> Site:
+    def absolute(path: str | None) -> str | None:
+        return None if path is None else str((folder / Path(path).expanduser()).resolve())
+
+    services = site.services
+    return msgspec.structs.replace(
+        site,
+        services=msgspec.structs.replace(
+            services,
+            image_creation=ImageCreation(registry=absolute(services.image_creation.registry)),
+            data_catalogue=DataCatalogue(folder=absolute(services.data_catalogue.folder)),
+        ),
+    )

@@ -1,0 +1,565 @@
+"""The store: every read and write of the orchestrator's own records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from orchestrator.errors import StorageError, UserError
+from orchestrator.model.jobs import JobReference, JobState
+from orchestrator.model.values import Value
+from orchestrator.state import tables as t
+from orchestrator.state.records import (
+    Deployment,
+    DeploymentStatus,
+    Event,
+    Execution,
+    ExecutionStatus,
+    Failure,
+    JobRecord,
+    LedgerEntry,
+    StepStatus,
+)
+
+T = TypeVar("T")
+_LOCK_WAIT_SECONDS = 30
+
+
+def _dump(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _load(text: str | None, kind: Any = Any) -> Any:
+    return None if text is None else msgspec.json.decode(text, type=kind)
+
+
+def _sqlite_url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+class Store:
+    """All records of one home. Safe to be used from several threads and, on the same database, several processes.
+
+    Raises StorageError when the database cannot be read or written.
+    """
+
+    def __init__(self, database: Path | str) -> None:
+        url = database if isinstance(database, str) else _sqlite_url(database)
+        self._engine = sa.create_engine(url)
+        if self._engine.dialect.name == "sqlite":
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+        self._ensure_schema()
+
+    def _ensure_schema(self) -> None:
+        with self._read() as connection:
+            if sa.inspect(connection).has_table(t.schema.name):
+                found = connection.execute(sa.select(t.schema.c.version)).scalar_one_or_none()
+                if found == t.SCHEMA_VERSION:
+                    return
+                if found is not None:
+                    raise StorageError(
+                        f"the database has schema version {found}, this orch knows {t.SCHEMA_VERSION}",
+                        hint="use the version of orch that wrote it, or another ORCH_HOME",
+                    )
+        with self._write() as connection:
+            t.metadata.create_all(connection)
+            # another process may have been first
+            self._upsert(connection, t.schema, {"version": t.SCHEMA_VERSION}, {})
+
+    # --- connections
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with _translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        with _translated(), self._engine.begin() as connection:
+            if self._engine.dialect.name == "sqlite":
+                # pysqlite begins late and shared; take the write lock now, so that two writers wait instead of failing
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    def _upsert(self, connection: sa.Connection, table: sa.Table, key: dict[str, Any], values: dict[str, Any]) -> None:
+        make = sqlite_insert if self._engine.dialect.name == "sqlite" else postgresql_insert
+        statement = make(table).values(**key, **values)
+        columns = list(key)
+        if values:
+            connection.execute(statement.on_conflict_do_update(index_elements=columns, set_=values))
+        else:
+            connection.execute(statement.on_conflict_do_nothing(index_elements=columns))
+
+    # --- deployments
+
+    def add_deployment(self, deployment: Deployment) -> None:
+        """Store a new deployment. Raises UserError when a living one has its name."""
+        try:
+            with self._write() as connection:
+                connection.execute(sa.insert(t.deployments).values(**_deployment_row(deployment)))
+        except sa.exc.IntegrityError as error:
+            raise UserError(f"a deployment named {deployment.name!r} exists already") from error
+
+    def replace_deployment(self, deployment: Deployment) -> None:
+        """Store a deployment over the one with its id."""
+        row = _deployment_row(deployment)
+        with self._write() as connection:
+            connection.execute(sa.update(t.deployments).where(t.deployments.c.id == deployment.id).values(**row))
+
+    def set_deployment_status(self, deployment_id: str, status: DeploymentStatus) -> None:
+        """Record where a deployment is in its life."""
+        with self._write() as connection:
+            connection.execute(
+                sa.update(t.deployments)
+                .where(t.deployments.c.id == deployment_id)
+                .values(status=status.value, updated=time.time())
+            )
+
+    def deployments(self, *, all_: bool = False) -> list[Deployment]:
+        """The living deployments, oldest first; with ``all_`` the undeployed ones too."""
+        query = sa.select(t.deployments).order_by(t.deployments.c.created)
+        if not all_:
+            query = query.where(t.deployments.c.status != DeploymentStatus.UNDEPLOYED.value)
+        with self._read() as connection:
+            return [_deployment(row) for row in connection.execute(query)]
+
+    def deployment(self, deployment_id: str) -> Deployment:
+        """A deployment by its id. Raises UserError when there is none."""
+        with self._read() as connection:
+            row = connection.execute(sa.select(t.deployments).where(t.deployments.c.id == deployment_id)).first()
+        if row is None:
+            raise UserError(f"there is no deployment with the id {deployment_id!r}")
+        return _deployment(row)
+
+    # --- instances
+
+    def set_node_states(self, deployment_id: str, states: Iterable[tuple[str, str, str]]) -> None:
+        """Record states of instances: (node, instance, state)."""
+        now = time.time()
+        with self._write() as connection:
+            for node, instance, state in states:
+                key = {"deployment_id": deployment_id, "node": node, "instance": instance}
+                self._upsert(connection, t.instances, key, {"state": state, "updated": now})
+
+    def node_states(self, deployment_id: str) -> dict[str, dict[str, str]]:
+        """The states of a deployment's instances, by node and instance."""
+        query = sa.select(t.instances).where(t.instances.c.deployment_id == deployment_id)
+        states: dict[str, dict[str, str]] = {}
+        with self._read() as connection:
+            for row in connection.execute(query):
+                states.setdefault(row.node, {})[row.instance] = row.state
+        return states
+
+    # --- executions
+
+    def add_execution(self, execution: Execution) -> None:
+        """Store a new execution."""
+        with self._write() as connection:
+            connection.execute(
+                sa.insert(t.executions).values(
+                    id=execution.id,
+                    deployment_id=execution.deployment_id,
+                    workflow=execution.workflow,
+                    status=execution.status.value,
+                    attempt=execution.attempt,
+                    inputs=_dump(execution.inputs),
+                    plan=execution.plan,
+                    owner=execution.owner,
+                    cancel_requested=execution.cancel_requested,
+                    created=execution.created,
+                    started=execution.started,
+                    ended=execution.ended,
+                    failure=None,
+                )
+            )
+
+    def execution(self, execution_id: str) -> Execution:
+        """An execution by its id or an unambiguous beginning of it. Raises UserError."""
+        query = sa.select(t.executions).where(t.executions.c.id.startswith(execution_id, autoescape=True)).limit(2)
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+        if len(rows) == 1:
+            return _execution(rows[0])
+        exact = [row for row in rows if row.id == execution_id]
+        if exact:
+            return _execution(exact[0])
+        if rows:
+            raise UserError(f"{execution_id!r} is the beginning of several executions", hint="give more of the id")
+        raise UserError(f"there is no execution {execution_id!r}", hint="see `orch executions list`")
+
+    def executions(self, deployment_id: str | None = None, *, limit: int | None = None) -> list[Execution]:
+        """The executions, newest first."""
+        query = sa.select(t.executions).order_by(t.executions.c.created.desc())
+        if deployment_id is not None:
+            query = query.where(t.executions.c.deployment_id == deployment_id)
+        if limit is not None:
+            query = query.limit(limit)
+        with self._read() as connection:
+            return [_execution(row) for row in connection.execute(query)]
+
+    def claim(self, execution: Execution, owner: str, attempt: int) -> bool:
+        """Record that a process carries an execution out from now on.
+
+        False when it is no longer as it was read: another process was faster.
+        """
+        was = t.executions.c
+        with self._write() as connection:
+            result = connection.execute(
+                sa.update(t.executions)
+                .where(
+                    was.id == execution.id,
+                    was.status == execution.status.value,
+                    was.attempt == execution.attempt,
+                    was.owner.is_(None) if execution.owner is None else was.owner == execution.owner,
+                )
+                .values(
+                    status=ExecutionStatus.RUNNING.value,
+                    owner=owner,
+                    attempt=attempt,
+                    started=sa.func.coalesce(was.started, time.time()),
+                    ended=None,
+                    failure=None,
+                )
+            )
+        return result.rowcount == 1
+
+    def end_execution(
+        self,
+        execution: Execution,
+        status: ExecutionStatus,
+        failure: Failure | None,
+        deployment_status: DeploymentStatus | None,
+    ) -> None:
+        """Record how an execution ended, and what became of its deployment by it."""
+        now = time.time()
+        ended = {
+            "status": status.value,
+            "ended": now,
+            "failure": _dump(failure) if failure else None,
+            "cancel_requested": None,
+        }
+        with self._write() as connection:
+            connection.execute(sa.update(t.executions).where(t.executions.c.id == execution.id).values(**ended))
+            if deployment_status is not None:
+                connection.execute(
+                    sa.update(t.deployments)
+                    .where(t.deployments.c.id == execution.deployment_id)
+                    .values(status=deployment_status.value, updated=now)
+                )
+
+    def request_cancel(self, execution_id: str) -> None:
+        """Ask whoever owns an execution to cancel it."""
+        with self._write() as connection:
+            connection.execute(
+                sa.update(t.executions)
+                .where(t.executions.c.id == execution_id, t.executions.c.ended.is_(None))
+                .values(cancel_requested=time.time())
+            )
+
+    def cancel_requested(self, execution_id: str) -> bool:
+        """Whether somebody asked to cancel an execution."""
+        query = sa.select(t.executions.c.cancel_requested).where(t.executions.c.id == execution_id)
+        with self._read() as connection:
+            return connection.execute(query).scalar_one_or_none() is not None
+
+    # --- ledger
+
+    def begin_step(self, execution_id: str, step: str, attempt: int) -> None:
+        """Record that a step has started."""
+        with self._write() as connection:
+            self._upsert(
+                connection,
+                t.ledger,
+                {"execution_id": execution_id, "step": step},
+                {
+                    "status": StepStatus.RUNNING.value,
+                    "attempt": attempt,
+                    "started": time.time(),
+                    "ended": None,
+                    "failure": None,
+                },
+            )
+
+    def end_step(self, execution_id: str, step: str, status: StepStatus, failure: Failure | None = None) -> None:
+        """Record how a step ended."""
+        self.set_steps(execution_id, [step], status, failure)
+
+    def record_states(self, execution: Execution, steps: Sequence[tuple[str, str, str]], instance: str) -> None:
+        """Record steps that set the state of a node, and the states: (step, node, state), in one transaction."""
+        now = time.time()
+        done = {"status": StepStatus.DONE.value, "attempt": execution.attempt, "started": now, "ended": now}
+        with self._write() as connection:
+            for step, node, state in steps:
+                key = {"deployment_id": execution.deployment_id, "node": node, "instance": instance}
+                self._upsert(connection, t.instances, key, {"state": state, "updated": now})
+                self._upsert(connection, t.ledger, {"execution_id": execution.id, "step": step}, done)
+
+    def set_steps(
+        self, execution_id: str, steps: Sequence[str], status: StepStatus, failure: Failure | None = None
+    ) -> None:
+        """Record the status of steps that the ledger has."""
+        with self._write() as connection:
+            connection.execute(
+                sa.update(t.ledger)
+                .where(t.ledger.c.execution_id == execution_id, t.ledger.c.step.in_(steps))
+                .values(status=status.value, ended=time.time(), failure=_dump(failure) if failure else None)
+            )
+
+    def ledger(self, execution_id: str) -> dict[str, LedgerEntry]:
+        """What is known of an execution's steps, by step."""
+        query = sa.select(t.ledger).where(t.ledger.c.execution_id == execution_id)
+        with self._read() as connection:
+            return {row.step: _ledger_entry(row) for row in connection.execute(query)}
+
+    def ledger_entry(self, execution_id: str, step: str) -> LedgerEntry | None:
+        """What is known of one step."""
+        query = sa.select(t.ledger).where(t.ledger.c.execution_id == execution_id, t.ledger.c.step == step)
+        with self._read() as connection:
+            row = connection.execute(query).first()
+        return _ledger_entry(row) if row else None
+
+    # --- jobs
+
+    def put_job(self, job: JobRecord) -> None:
+        """Store a job, or what is newly known of it."""
+        key = {"execution_id": job.execution_id, "node": job.node, "generation": job.generation}
+        values = {
+            "step": job.step,
+            "reference": _dump(job.reference),
+            "state": job.state.value,
+            "detail": job.detail,
+            "seen": job.seen,
+            "created": job.created,
+            "ended": job.ended,
+        }
+        with self._write() as connection:
+            self._upsert(connection, t.jobs, key, values)
+
+    def jobs(self, execution_id: str) -> list[JobRecord]:
+        """The jobs of an execution, oldest first."""
+        query = sa.select(t.jobs).where(t.jobs.c.execution_id == execution_id).order_by(t.jobs.c.created)
+        with self._read() as connection:
+            return [_job(row) for row in connection.execute(query)]
+
+    # --- outputs of operations
+
+    def put_outputs(
+        self,
+        deployment_id: str,
+        execution_id: str,
+        node: str,
+        instance: str,
+        operation: tuple[str, str],
+        values: Mapping[str, Value],
+    ) -> None:
+        """Store what an operation (interface, name) left."""
+        now = time.time()
+        with self._write() as connection:
+            for name, value in values.items():
+                key = {
+                    "deployment_id": deployment_id,
+                    "execution_id": execution_id,
+                    "node": node,
+                    "instance": instance,
+                    "interface": operation[0].lower(),
+                    "operation": operation[1].lower(),
+                    "name": name,
+                }
+                self._upsert(connection, t.outputs, key, {"value": _dump(value), "updated": now})
+
+    def output(
+        self, deployment_id: str, execution_id: str | None, node: str, instance: str, key: tuple[str, str, str]
+    ) -> Value:
+        """An output (interface, operation, name): the one of this execution if there is, else the newest; else None."""
+        interface, operation, name = key
+        query = (
+            sa.select(t.outputs.c.value)
+            .where(
+                t.outputs.c.deployment_id == deployment_id,
+                t.outputs.c.node == node,
+                t.outputs.c.instance == instance,
+                t.outputs.c.interface == interface.lower(),
+                t.outputs.c.operation == operation.lower(),
+                t.outputs.c.name == name,
+            )
+            .order_by(sa.case((t.outputs.c.execution_id == (execution_id or ""), 0), else_=1))
+            .order_by(t.outputs.c.updated.desc())
+            .limit(1)
+        )
+        with self._read() as connection:
+            return _load(connection.execute(query).scalar_one_or_none())
+
+    # --- events
+
+    def add_events(self, events: Sequence[Event]) -> None:
+        """Append events (their ids are given by the store)."""
+        if not events:
+            return
+        rows = [
+            {
+                "execution_id": e.execution_id,
+                "time": e.time,
+                "kind": e.kind,
+                "level": e.level,
+                "step": e.step,
+                "node": e.node,
+                "text": e.text,
+                "data": _dump(e.data) if e.data is not None else None,
+            }
+            for e in events
+        ]
+        with self._write() as connection:
+            connection.execute(sa.insert(t.events), rows)
+
+    def events(self, execution_id: str, after: int = 0, limit: int | None = None) -> list[Event]:
+        """The events of an execution with an id above ``after``, in order."""
+        query = (
+            sa.select(t.events)
+            .where(t.events.c.execution_id == execution_id, t.events.c.id > after)
+            .order_by(t.events.c.id)
+        )
+        if limit is not None:
+            query = query.limit(limit)
+        with self._read() as connection:
+            return [_event(row) for row in connection.execute(query)]
+
+    # --- processes
+
+    def add_process(self, execution_id: str, pid: int, start_time: float) -> None:
+        """Record a process that works for an execution and may outlive the orchestrator."""
+        with self._write() as connection:
+            self._upsert(
+                connection, t.processes, {"pid": pid, "start_time": start_time}, {"execution_id": execution_id}
+            )
+
+    def remove_process(self, pid: int, start_time: float) -> None:
+        """Forget a process that has ended."""
+        with self._write() as connection:
+            connection.execute(
+                sa.delete(t.processes).where(t.processes.c.pid == pid, t.processes.c.start_time == start_time)
+            )
+
+    def processes(self, execution_id: str) -> list[tuple[int, float]]:
+        """The processes (pid, start time) recorded for an execution."""
+        query = sa.select(t.processes).where(t.processes.c.execution_id == execution_id)
+        with self._read() as connection:
+            return [(row.pid, row.start_time) for row in connection.execute(query)]
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by hand, see Store._write
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_LOCK_WAIT_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise
+    except sa.exc.DBAPIError as error:
+        raise StorageError(
+            f"the state database cannot be used: {error.orig}",
+            hint="see that the disk has space, that ORCH_HOME can be written, and try again",
+        ) from error
+
+
+def _deployment_row(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "id": deployment.id,
+        "name": deployment.name,
+        "status": deployment.status.value,
+        "source": deployment.source,
+        "topology": deployment.topology,
+        "inputs": _dump(deployment.inputs),
+        "matches": _dump(deployment.matches),
+        "site_files": _dump(deployment.site_files),
+        "created": deployment.created,
+        "updated": deployment.updated,
+    }
+
+
+def _deployment(row: Any) -> Deployment:
+    return Deployment(
+        id=row.id,
+        name=row.name,
+        status=DeploymentStatus(row.status),
+        source=row.source,
+        topology=row.topology,
+        inputs=_load(row.inputs),
+        matches=_load(row.matches),
+        site_files=tuple(_load(row.site_files)),
+        created=row.created,
+        updated=row.updated,
+    )
+
+
+def _execution(row: Any) -> Execution:
+    return Execution(
+        id=row.id,
+        deployment_id=row.deployment_id,
+        workflow=row.workflow,
+        status=ExecutionStatus(row.status),
+        attempt=row.attempt,
+        inputs=_load(row.inputs),
+        plan=row.plan,
+        owner=row.owner,
+        cancel_requested=row.cancel_requested,
+        created=row.created,
+        started=row.started,
+        ended=row.ended,
+        failure=_load(row.failure, Failure),
+    )
+
+
+def _ledger_entry(row: Any) -> LedgerEntry:
+    return LedgerEntry(
+        execution_id=row.execution_id,
+        step=row.step,
+        status=StepStatus(row.status),
+        attempt=row.attempt,
+        started=row.started,
+        ended=row.ended,
+        failure=_load(row.failure, Failure),
+    )
+
+
+def _job(row: Any) -> JobRecord:
+    return JobRecord(
+        execution_id=row.execution_id,
+        node=row.node,
+        generation=row.generation,
+        step=row.step,
+        reference=_load(row.reference, JobReference),
+        state=JobState(row.state),
+        detail=row.detail,
+        seen=row.seen,
+        created=row.created,
+        ended=row.ended,
+    )
+
+
+def _event(row: Any) -> Event:
+    return Event(
+        id=row.id,
+        execution_id=row.execution_id,
+        time=row.time,
+        kind=row.kind,
+        level=row.level,
+        text=row.text,
+        step=row.step,
+        node=row.node,
+        data=_load(row.data),
+    )

@@ -1,0 +1,125 @@
+"""The tables of the store."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+SCHEMA_VERSION = 1
+
+metadata = sa.MetaData()
+
+schema = sa.Table("orch_schema", metadata, sa.Column("version", sa.Integer, primary_key=True))
+
+deployments = sa.Table(
+    "deployments",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("topology", sa.LargeBinary, nullable=False),
+    sa.Column("inputs", sa.Text, nullable=False),
+    sa.Column("matches", sa.Text, nullable=False),
+    sa.Column("site_files", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("updated", sa.Float, nullable=False),
+)
+# a name belongs to one living deployment; the undeployed ones are history
+sa.Index(
+    "deployments_living_name",
+    deployments.c.name,
+    unique=True,
+    sqlite_where=deployments.c.status != "undeployed",
+    postgresql_where=deployments.c.status != "undeployed",
+)
+
+instances = sa.Table(
+    "instances",
+    metadata,
+    sa.Column("deployment_id", sa.String(32), primary_key=True),
+    sa.Column("node", sa.String(200), primary_key=True),
+    sa.Column("instance", sa.String(20), primary_key=True),
+    sa.Column("state", sa.String(50), nullable=False),
+    sa.Column("updated", sa.Float, nullable=False),
+)
+
+executions = sa.Table(
+    "executions",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("deployment_id", sa.String(32), nullable=False, index=True),
+    sa.Column("workflow", sa.String(200), nullable=False),
+    sa.Column("status", sa.String(20), nullable=False, index=True),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("inputs", sa.Text, nullable=False),
+    sa.Column("plan", sa.LargeBinary, nullable=False),
+    sa.Column("owner", sa.String(64)),
+    sa.Column("cancel_requested", sa.Float),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("started", sa.Float),
+    sa.Column("ended", sa.Float),
+    sa.Column("failure", sa.Text),
+)
+
+ledger = sa.Table(
+    "ledger",
+    metadata,
+    sa.Column("execution_id", sa.String(32), primary_key=True),
+    sa.Column("step", sa.String(250), primary_key=True),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("ended", sa.Float),
+    sa.Column("failure", sa.Text),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("execution_id", sa.String(32), primary_key=True),
+    sa.Column("node", sa.String(200), primary_key=True),
+    sa.Column("generation", sa.Integer, primary_key=True),
+    sa.Column("step", sa.String(250), nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("seen", sa.Boolean, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("ended", sa.Float),
+)
+
+outputs = sa.Table(
+    "outputs",
+    metadata,
+    sa.Column("deployment_id", sa.String(32), primary_key=True),
+    sa.Column("execution_id", sa.String(32), primary_key=True),
+    sa.Column("node", sa.String(200), primary_key=True),
+    sa.Column("instance", sa.String(20), primary_key=True),
+    sa.Column("interface", sa.String(200), primary_key=True),
+    sa.Column("operation", sa.String(200), primary_key=True),
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("updated", sa.Float, nullable=False),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("execution_id", sa.String(32), nullable=False, index=True),
+    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("level", sa.String(10), nullable=False),
+    sa.Column("step", sa.String(250)),
+    sa.Column("node", sa.String(200)),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("data", sa.Text),
+)
+
+processes = sa.Table(
+    "processes",
+    metadata,
+    sa.Column("execution_id", sa.String(32), nullable=False, index=True),
+    sa.Column("pid", sa.Integer, primary_key=True),
+    sa.Column("start_time", sa.Float, primary_key=True),
+)

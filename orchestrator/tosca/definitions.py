@@ -1,0 +1,184 @@
+"""Definitions of properties, attributes and parameters (1.3 sections 3.6.10, 3.6.12, 3.6.14): tree -> model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from orchestrator.model.expressions import Expression
+from orchestrator.model.problems import Problems, Related
+from orchestrator.model.topology import PropertyDefinition, Schema
+from orchestrator.tosca import codes
+from orchestrator.tosca.constraints import read_constraints
+from orchestrator.tosca.fields import as_map, as_scalar, check_keynames, text_of
+from orchestrator.tosca.scalars import SIMPLE_TYPES, NotOfType
+from orchestrator.tosca.tree import Map, Scalar, Tree
+from orchestrator.tosca.values import ValueReader
+
+DEFINITION_KEYNAMES = frozenset(
+    (
+        "type",
+        "description",
+        "required",
+        "default",
+        "value",
+        "status",
+        "constraints",
+        "key_schema",
+        "entry_schema",
+        "external-schema",
+        "external_schema",
+        "metadata",
+        "tags",
+        "mapping",
+        "outputs",
+    )
+)
+_SCHEMA_KEYNAMES = frozenset(
+    ("type", "description", "constraints", "key_schema", "entry_schema", "required", "metadata")
+)
+TypeLookup = Callable[[Scalar], str | None]
+"""The full name of a data type (or built-in type) as written; None, with a problem, when there is none."""
+Derives = Callable[[str, str], bool]
+
+
+class DefinitionReader:
+    """Reads definitions; ``lookup`` finds data types, ``derives`` tells whether one is derived from another."""
+
+    def __init__(
+        self,
+        lookup: TypeLookup,
+        base_of: Callable[[str], str],
+        derives: Derives,
+        values: ValueReader,
+        problems: Problems,
+    ) -> None:
+        self._lookup = lookup
+        self._base_of = base_of
+        self._derives = derives
+        self._values = values
+        self._problems = problems
+
+    def read_all(
+        self,
+        tree: Tree | None,
+        what: str,
+        inherited: Mapping[str, PropertyDefinition] | None = None,
+        *,
+        needs_type: bool = True,
+    ) -> dict[str, PropertyDefinition]:
+        """The definitions of a map by name, over the inherited ones, without their defaults (see :meth:`defaults`).
+
+        A definition that repeats an inherited name refines it: what it leaves out stays as inherited.
+        """
+        found = dict(inherited or {})
+        definitions = as_map(tree, what, self._problems)
+        if definitions is None:
+            return found
+        for key, body in definitions.items():
+            found[key.text] = self.read(key, body, found.get(key.text), needs_type=needs_type)
+        return found
+
+    def read(
+        self, key: Scalar, tree: Tree, inherited: PropertyDefinition | None = None, *, needs_type: bool = True
+    ) -> PropertyDefinition:
+        """One definition without its default. A text alone is the type."""
+        if isinstance(tree, Scalar) and not tree.is_null:
+            type_name = self._lookup(tree) or "any"
+            return PropertyDefinition(key.text, Schema(type_name), span=key.span)
+        body = as_map(tree, f"the definition of {key.text!r}", self._problems)
+        if body is None:
+            return inherited or PropertyDefinition(
+                key.text, Schema("any" if not needs_type else "string"), span=key.span
+            )
+        check_keynames(body, DEFINITION_KEYNAMES, f"the definition of {key.text!r}", self._problems)
+        schema = self._schema(key, body, inherited, needs_type)
+        required = inherited.required if inherited is not None else True
+        return PropertyDefinition(
+            key.text,
+            schema,
+            self._flag(body, "required", required),
+            inherited.default if inherited is not None else None,
+            text_of(body.get("description"), "description", self._problems)
+            or (inherited.description if inherited else ""),
+            key.span,
+        )
+
+    def defaults(
+        self, tree: Tree | None, definitions: dict[str, PropertyDefinition], word: str, keyname: str = "default"
+    ) -> None:
+        """Read the defaults that a map of definitions writes, into the definitions, checked against their types."""
+        if not isinstance(tree, Map):
+            return
+        for key, body in tree.items():
+            default = body.get(keyname) if isinstance(body, Map) else None
+            definition = definitions.get(key.text)
+            if default is None or definition is None:
+                continue
+            value = self._values.read(default, definition.schema, f"the {keyname} of {word} {key.text!r}")
+            definitions[key.text] = with_default(definition, value)
+
+    def _schema(self, key: Scalar, body: Map, inherited: PropertyDefinition | None, needs_type: bool) -> Schema:
+        written = as_scalar(body.get("type"), "type", self._problems)
+        if written is None:
+            if inherited is not None:
+                constraints = read_constraints(body.get("constraints"), inherited.schema.type, self._problems)
+                old = inherited.schema
+                return Schema(old.type, self._entry(body) or old.entry, (*old.constraints, *constraints))
+            if needs_type and "type" not in body.entries:
+                message = f"the definition of {key.text!r} has no type"
+                self._problems.error(codes.MISSING_TYPE, message, key.span, "add type: string")
+            return Schema("string" if needs_type else "any")
+        name = self._lookup(written) or "any"
+        self._check_refinement(key, written, name, inherited)
+        constraints = read_constraints(body.get("constraints"), self._base_of(name), self._problems)
+        entry = self._entry(body)
+        if entry is None and inherited is not None and inherited.schema.type == name:
+            entry = inherited.schema.entry
+        return Schema(name, entry, constraints)
+
+    def _check_refinement(self, key: Scalar, written: Scalar, name: str, inherited: PropertyDefinition | None) -> None:
+        if inherited is None or name == "any" or inherited.schema.type in (name, "any"):
+            return
+        old = inherited.schema.type
+        if self._derives(name, old):
+            return
+        message = f"{key.text!r} is inherited with the type {old} and cannot become {name}"
+        notes = [Related("inherited from here", inherited.span)] if inherited.span else []
+        self._problems.error(codes.BAD_REFINEMENT, message, written.span, f"use {old}", *notes)
+
+    def _entry(self, body: Map) -> Schema | None:
+        entry = body.get("entry_schema")
+        if entry is None:
+            return None
+        if isinstance(entry, Scalar):
+            name = self._lookup(entry)
+            return Schema(name) if name else None
+        fields = as_map(entry, "entry_schema", self._problems)
+        if fields is None:
+            return None
+        check_keynames(fields, _SCHEMA_KEYNAMES, "entry_schema", self._problems)
+        written = as_scalar(fields.get("type"), "type", self._problems)
+        name = self._lookup(written) if written is not None else None
+        if name is None:
+            return None
+        constraints = read_constraints(fields.get("constraints"), self._base_of(name), self._problems)
+        return Schema(name, self._entry(fields), constraints)
+
+    def _flag(self, body: Map, name: str, otherwise: bool) -> bool:
+        scalar = as_scalar(body.get(name), name, self._problems)
+        if scalar is None:
+            return otherwise
+        try:
+            return bool(SIMPLE_TYPES["boolean"](scalar))
+        except NotOfType as answer:
+            self._problems.error(
+                codes.WRONG_VALUE, f"{name} is a boolean, not {scalar.text!r}", scalar.span, answer.hint
+            )
+            return otherwise
+
+
+def with_default(definition: PropertyDefinition, value: Expression | None) -> PropertyDefinition:
+    """The definition with another default."""
+    return PropertyDefinition(
+        definition.name, definition.schema, definition.required, value, definition.description, definition.span
+    )

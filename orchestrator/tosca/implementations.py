@@ -1,0 +1,201 @@
+"""Implementations of operations and artifacts: every notation -> model, with the files looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from orchestrator import resources
+from orchestrator.model.problems import Problems
+from orchestrator.model.topology import ArtifactDefinition, Implementation
+from orchestrator.tosca import codes
+from orchestrator.tosca.fields import as_list, as_map, as_scalar, check_keynames, named_items, scalars_of, text_of
+from orchestrator.tosca.imports import Document
+from orchestrator.tosca.scalars import unit_value
+from orchestrator.tosca.tree import Map, Scalar, Tree, kind_of, parse_number
+
+JOB_WATCH = "orch.artifacts.JobWatch"
+"""Operations with an implementation of this type watch a job themselves: there is no file to be found."""
+
+_TYPES_BY_ENDING = {
+    ".sh": "tosca.artifacts.Implementation.Bash",
+    ".bash": "tosca.artifacts.Implementation.Bash",
+    ".py": "tosca.artifacts.Implementation.Python",
+    ".yml": "tosca.artifacts.Implementation.Ansible",
+    ".yaml": "tosca.artifacts.Implementation.Ansible",
+    ".ansible": "org.alien4cloud.artifacts.AnsiblePlaybook",
+}
+_IMPLEMENTATION_KEYNAMES = frozenset(
+    ("primary", "dependencies", "operation_host", "timeout", "file", "type", "repository", "description", "inputs")
+)
+_ARTIFACT_KEYNAMES = frozenset(
+    (
+        "file",
+        "type",
+        "repository",
+        "description",
+        "deploy_path",
+        "version",
+        "checksum",
+        "checksum_algorithm",
+        "properties",
+        "metadata",
+    )
+)
+IsA = Callable[[str, str], bool]
+
+
+def find_file(written: str, document: Document) -> Path | None:
+    """Where a file named in a document is: beside the document, for a profile also in the folder of its playbooks.
+
+    Files of a profile must lie inside one of the two folders. None when there is none.
+    """
+    profile = document.profile
+    folders = [document.folder]
+    names = [written]
+    if profile is not None:
+        folders.append(resources.playbooks_folder() / profile.name)
+        if written.startswith("playbooks/"):
+            names.append(written.removeprefix("playbooks/"))
+    for folder in folders:
+        for name in names:
+            path = _existing(folder, name, inside=profile is not None)
+            if path is not None:
+                return path
+    return None
+
+
+def _existing(folder: Path, name: str, inside: bool) -> Path | None:
+    try:
+        path = (folder / name).resolve()
+        if inside and not path.is_relative_to(folder.resolve()):
+            return None
+        return path if path.exists() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def read_implementation(
+    tree: Tree,
+    document: Document,
+    artifacts: Mapping[str, ArtifactDefinition],
+    is_artifact: IsA,
+    problems: Problems,
+) -> Implementation | None:
+    """An implementation: a file, the name of an artifact, ``{file, type}``, ``{primary, dependencies, …}``."""
+    if isinstance(tree, Scalar):
+        return (
+            None if tree.is_null else _of_file(tree, None, (), None, None, document, artifacts, is_artifact, problems)
+        )
+    if not isinstance(tree, Map):
+        message = f"an implementation is a file or a map, not {kind_of(tree)}"
+        problems.error(codes.WRONG_KIND, message, tree.span)
+        return None
+    check_keynames(tree, _IMPLEMENTATION_KEYNAMES, "an implementation", problems)
+    primary = tree.get("primary")
+    source = primary if isinstance(primary, Map) else tree
+    file = as_scalar(
+        primary if isinstance(primary, Scalar) else source.get("file"), "the implementation's file", problems
+    )
+    host = text_of(tree.get("operation_host"), "operation_host", problems) or None
+    timeout = _timeout(tree.get("timeout"), problems)
+    dependencies = tuple(_dependencies(tree.get("dependencies"), problems))
+    if file is None:
+        if host is None and timeout is None and not dependencies and "primary" not in tree:
+            problems.error(codes.MISSING_KEYNAME, "the implementation names no file", tree.span, "add primary: FILE")
+        return None
+    written_type = as_scalar(source.get("type"), "type", problems)
+    type_name = written_type.text if written_type is not None else None
+    return _of_file(file, type_name, dependencies, host, timeout, document, artifacts, is_artifact, problems)
+
+
+def _dependencies(tree: Tree | None, problems: Problems) -> list[str]:
+    if isinstance(tree, Scalar):
+        return [s.text for s in scalars_of(tree, "dependencies", problems)]
+    found = []
+    for item in as_list(tree, "dependencies", problems):
+        file = item.get("file") if isinstance(item, Map) else item
+        text = text_of(file, "a dependency", problems)
+        if text:
+            found.append(text)
+    return found
+
+
+def _timeout(tree: Tree | None, problems: Problems) -> int | None:
+    """Seconds: a whole number, or a scalar-unit.time."""
+    scalar = as_scalar(tree, "timeout", problems)
+    if scalar is None:
+        return None
+    number = parse_number(scalar.text)
+    seconds = number if number is not None else unit_value(scalar.text, "scalar-unit.time")
+    if seconds is None or not 0 <= seconds < 1e9:
+        message = f"timeout is a number of seconds, not {scalar.text!r}"
+        problems.error(codes.WRONG_VALUE, message, scalar.span, "write for example 60")
+        return None
+    return int(seconds)
+
+
+def _of_file(
+    file: Scalar,
+    type_name: str | None,
+    dependencies: tuple[str, ...],
+    host: str | None,
+    timeout: int | None,
+    document: Document,
+    artifacts: Mapping[str, ArtifactDefinition],
+    is_artifact: IsA,
+    problems: Problems,
+) -> Implementation:
+    artifact = artifacts.get(file.text)
+    if artifact is not None:
+        kind = type_name or artifact.type
+        return Implementation(artifact.file, artifact.path, kind, dependencies, host, timeout, file.span)
+    kind = type_name or _TYPES_BY_ENDING.get(Path(file.text[-300:]).suffix.lower())
+    if kind is not None and is_artifact(kind, JOB_WATCH):
+        return Implementation(file.text, None, kind, dependencies, host, timeout, file.span)
+    path = find_file(file.text, document)
+    if path is None:
+        message = f"the implementation {file.text!r} is not found"
+        problems.warning(codes.IMPLEMENTATION_MISSING, message, file.span, f"it was looked for in {document.folder}")
+    return Implementation(file.text, str(path) if path else None, kind, dependencies, host, timeout, file.span)
+
+
+def read_artifacts(
+    tree: Tree | None,
+    document: Document,
+    inherited: Mapping[str, ArtifactDefinition],
+    check_type: Callable[[Scalar], str | None],
+    problems: Problems,
+) -> dict[str, ArtifactDefinition]:
+    """The artifacts of a type or a template over the inherited ones."""
+    found = dict(inherited)
+    for key, body in named_items(tree, "artifacts", problems):
+        parent = found.get(key.text)
+        if isinstance(body, Scalar) and not body.is_null:
+            kind = (
+                parent.type if parent else _TYPES_BY_ENDING.get(Path(body.text[-300:]).suffix, "tosca.artifacts.File")
+            )
+            found[key.text] = _artifact(key, body, kind, None, None, document)
+            continue
+        fields = as_map(body, f"the artifact {key.text!r}", problems)
+        if fields is None:
+            continue
+        check_keynames(fields, _ARTIFACT_KEYNAMES, "an artifact", problems)
+        written = as_scalar(fields.get("type"), "type", problems)
+        type_name = (check_type(written) if written else None) or (parent.type if parent else "tosca.artifacts.File")
+        file = as_scalar(fields.get("file"), "file", problems)
+        repository = text_of(fields.get("repository"), "repository", problems) or None
+        deploy = text_of(fields.get("deploy_path"), "deploy_path", problems) or None
+        if file is None:
+            kept = (parent.file, parent.path) if parent else ("", None)
+            found[key.text] = ArtifactDefinition(key.text, type_name, *kept, repository, deploy, key.span)
+        else:
+            found[key.text] = _artifact(key, file, type_name, repository, deploy, document)
+    return found
+
+
+def _artifact(
+    key: Scalar, file: Scalar, kind: str, repository: str | None, deploy: str | None, document: Document
+) -> ArtifactDefinition:
+    path = find_file(file.text, document) if repository is None else None
+    return ArtifactDefinition(key.text, kind, file.text, str(path) if path else None, repository, deploy, key.span)
