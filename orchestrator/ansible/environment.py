@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.ansible.processes import RUN_VARIABLE
-
 ROOM = Path(__file__).resolve().parent
 EVENTS_VARIABLE = "ORCH_EVENTS"
 """Names the pipe that our callback plugin writes to."""
@@ -78,6 +76,3 @@ def run_environment(folder: Path, events: Path, connections: Iterable[str], agen
     if agent:
         environment["ANSIBLE_SSH_AGENT"] = "auto"
     return environment
-
-
-__all__ = ["EVENTS_VARIABLE", "ROOM", "RUN_VARIABLE", "base_environment", "run_environment"]

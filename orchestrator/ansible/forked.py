@@ -16,7 +16,8 @@ from pathlib import Path
 
 from orchestrator.ansible.carrier import Carried, Carrier, Launch
 from orchestrator.ansible.cold import ColdCarrier
-from orchestrator.ansible.environment import ROOM, RUN_VARIABLE, base_environment
+from orchestrator.ansible.environment import ROOM, base_environment
+from orchestrator.ansible.processes import RUN_VARIABLE
 
 _ROOM_FOR_MARK = 64
 _END_LIMIT = 5.0

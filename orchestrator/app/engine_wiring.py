@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from orchestrator.model.plan import Plan
 from orchestrator.model.topology import Topology
 from orchestrator.model.values import Value
 from orchestrator.operations import Operations, Surroundings
+from orchestrator.services import launcher
 from orchestrator.sites import LOCAL, Site
 from orchestrator.state import Deployment, Execution
 
@@ -97,7 +99,11 @@ class _Placed:
 
     def job_variables(self, node: str) -> Mapping[str, Value]:
         """How a playbook reaches the launcher of the node's site."""
-        return {"orch_jobs": str(self.folders(self.site(node)).jobs)}
+        return {
+            "orch_jobs": str(self.folders(self.site(node)).jobs),
+            "orch_launcher": launcher.__file__,
+            "orch_python": sys.executable,
+        }
 
     def kind(self, node: str) -> JobKind | None:
         """How a node's operations become jobs."""

@@ -84,10 +84,7 @@ def follow(home: Home, execution_id: str, *, after: int = 0) -> Iterator[Event |
     """
     ours = home.engine if execution_id in _ours(home) else None
     while True:
-        if ours is not None:
-            over = ours.wait(execution_id, _POLL_SECONDS)
-        else:
-            over = _is_over(home, execution_id)
+        over = ours.wait(execution_id, _POLL_SECONDS) if ours is not None else _is_over(home, execution_id)
         for event in home.store.events(execution_id, after):
             after = event.id
             yield event

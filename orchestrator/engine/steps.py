@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import sys
 import threading
 import time
 import traceback
@@ -25,7 +24,6 @@ from orchestrator.model.plan import Outcome, PlanStep
 from orchestrator.model.topology import RUNNABLE, interface_name
 from orchestrator.model.values import Value, masked
 from orchestrator.operations import FIRST_INSTANCE, JOB_ID, JOB_STATUS, OperationCall, OperationResult, ResolvedCall
-from orchestrator.services import launcher
 from orchestrator.state import Failure, JobRecord, StepStatus, Store
 
 _FOREIGN_STATES: Mapping[str, JobState] = {
@@ -401,8 +399,6 @@ def _job_variables(job: JobRecord, submission: Submission) -> dict[str, Value]:
             "files": dict(submission.files),
         },
         "orch_outputs": dict(submission.outputs),
-        "orch_launcher": launcher.__file__,
-        "orch_python": sys.executable,
     }
 
 

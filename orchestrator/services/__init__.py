@@ -1,1 +1,14 @@
-"""To be filled."""
+"""The embedded services: what a site that names no real ones offers, with nothing to install.
+
+- :mod:`~orchestrator.services.launcher`: detached jobs, one folder per token; a file that also runs alone elsewhere
+- :mod:`~orchestrator.services.catalogue`: the data catalogue, a folder of records
+- :mod:`~orchestrator.services.transfer`, :mod:`~orchestrator.services.images`,
+  :mod:`~orchestrator.services.application`: programs of jobs (``python -m``), each with a request file
+
+They must never know who calls them or why: no topology, no state of an execution, no secret. The programs are started
+by their names and are not imported here.
+"""
+
+from orchestrator.services.catalogue import Catalogue, CatalogueFile, Record, Source
+
+__all__ = ["Catalogue", "CatalogueFile", "Record", "Source"]

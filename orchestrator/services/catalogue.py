@@ -20,7 +20,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -171,7 +171,9 @@ class Catalogue:
 
     def _write(self, record: Record) -> None:
         builtins = msgspec.to_builtins(record)
-        text = yaml.safe_dump(builtins, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000)
+        # PyYAML writes some separators (U+0085, say) bare, and reads them back as blanks: those are escaped.
+        readable = msgspec.json.encode(record).decode().isprintable()
+        text = yaml.safe_dump(builtins, sort_keys=False, allow_unicode=readable, default_flow_style=None, width=1000)
         fs.write_text(self._file_of(record.oid), text)
 
     @contextmanager
@@ -268,8 +270,9 @@ def _copied(name: str, file: Path, folder: Path, place: Path) -> CatalogueFile:
 
 def _sweep(data: Path) -> None:
     for old in data.glob(".new-*"):
-        if time.time() - old.lstat().st_mtime > _STALE:
-            fs.remove_tree(old)
+        with suppress(FileNotFoundError):
+            if time.time() - old.lstat().st_mtime > _STALE:
+                fs.remove_tree(old)
 
 
 def _absolute(path: str) -> Path:

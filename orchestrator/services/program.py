@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def write_status(folder: Path, status: str, message: str | None = None, **more: str | None) -> None:
+def write_status(folder: Path, status: str | None, message: str | None = None, **more: str | None) -> None:
     """Tell where the job is. Raises :class:`StorageError`."""
     said = {"status": status, "message": message, **more}
     files.write_text(folder / STATUS, msgspec.json.encode(said).decode() + "\n")
@@ -42,17 +42,23 @@ def read_request(path: Path, request_type: type[_Request] | Any) -> _Request:
     with files.explained("read the request", path):
         text = path.read_bytes()
     try:
-        request: _Request = msgspec.json.decode(text, type=request_type, strict=False)
+        request: _Request = msgspec.json.decode(text, type=request_type, strict=False, dec_hook=as_path)
     except msgspec.DecodeError as e:
         raise UserError(f"{path}: {e}") from e
     return request
 
 
-def run(words: Sequence[str], request_type: Any, work: Callable[[Any, Path], Any], **failed: str | None) -> int:
+def as_path(wanted: type, value: Any) -> Any:
+    """The decoding hook of msgspec for paths."""
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
+    raise ValueError(f"a path is expected, not {type(value).__name__}")
+
+
+def run(words: Sequence[str], request_type: Any, work: Callable[[Any, Path], Any]) -> int:
     """Do the work of a job program in the current folder: ``program REQUEST.json``. The exit status.
 
-    ``work(request, folder)`` returns the result. A failure is one line on standard error, and the job's last status
-    (``failed`` adds to it).
+    ``work(request, folder)`` returns the result. A failure is one line on standard error, and the job's last status.
     """
     signal.signal(signal.SIGTERM, _on_terminate)
     folder = Path.cwd()
@@ -62,9 +68,9 @@ def run(words: Sequence[str], request_type: Any, work: Callable[[Any, Path], Any
         result = work(read_request(Path(words[0]), request_type), folder)
         write_result(folder, result)
     except OrchError as e:
-        return _fail(folder, one_line(e), failed)
+        return _fail(folder, one_line(e))
     except OSError as e:
-        return _fail(folder, f"{e.strerror or e}: {e.filename or ''}".rstrip(": "), failed)
+        return _fail(folder, f"{e.strerror or e}: {e.filename or ''}".rstrip(": "))
     return 0
 
 
@@ -74,10 +80,14 @@ def one_line(error: OrchError) -> str:
     return " ".join(text.split())
 
 
-def _fail(folder: Path, message: str, more: Mapping[str, str | None]) -> int:
+def _fail(folder: Path, message: str) -> int:
     sys.stderr.write(message + "\n")
     try:
-        write_status(folder, "FAILED", message, **more)
+        known = msgspec.json.decode((folder / STATUS).read_bytes(), type=dict[str, str | None])
+    except (OSError, msgspec.DecodeError):
+        known = {}
+    try:
+        write_status(folder, **{**known, "status": "FAILED", "message": message})
     except StorageError as e:
         sys.stderr.write(one_line(e) + "\n")
     return 1

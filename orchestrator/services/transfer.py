@@ -1,14 +1,13 @@
 """Direct transfers, as a job program: ``python -m orchestrator.services.transfer REQUEST.json`` in the job's folder.
 
-The request's ``kind`` says what: ``stage_in`` (a record of the data catalogue into a folder), ``stage_out`` (a file or folder
-into a record), ``image`` (an image file to where jobs find it), ``download`` (a URL to a file). A file appears under its
-final name only when it is complete and right; the result is in ``result.json``.
+The request's ``kind`` says what: ``stage_in`` (a record of the data catalogue into a folder), ``stage_out`` (a file or
+folder into a record), ``image`` (an image file to where jobs find it), ``download`` (a URL to a file). A file appears
+under its final name only when it is complete and right; the result is in ``result.json``.
 """
 
 from __future__ import annotations
 
 import base64
-import fcntl
 import http.client
 import os
 import sys
@@ -27,6 +26,7 @@ from orchestrator.errors import UserError, WorkError
 from orchestrator.services import files as fs
 from orchestrator.services import program
 from orchestrator.services.catalogue import Catalogue, Source
+from orchestrator.services.images import images_lock, recorded_digest
 
 TIMEOUT = 60.0
 """Seconds that a server may be silent."""
@@ -178,42 +178,6 @@ def download(request: Download, say: Callable[[str], None]) -> dict[str, Any]:
     return {"path": arrived.path, "size": arrived.size, "checksum": arrived.checksum}
 
 
-# --- images beside the builder --------------------------------------------------------------------------------------
-
-
-@contextmanager
-def images_lock(folder: Path, *, exclusive: bool) -> Iterator[None]:
-    """Hold the folder of images, so that a file and its recorded digest belong together."""
-    fs.make_folder(folder)
-    with fs.explained("lock the folder of images", folder):
-        fd = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        with fs.explained("lock the folder of images", folder):
-            fcntl.flock(fd, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-        yield
-    finally:
-        os.close(fd)
-
-
-def digest_file(image_file: Path) -> Path:
-    """Where size and checksum of an image are recorded."""
-    return image_file.parent / f"{image_file.name}.digest.json"
-
-
-def recorded_digest(image_file: Path) -> fs.Expected:
-    """What is recorded of an image; nothing when the file was put there by hand. Raises :class:`StorageError`."""
-    record = digest_file(image_file)
-    with fs.explained("read", record):
-        if not record.exists():
-            return fs.ANY
-        text = record.read_bytes()
-    try:
-        known = msgspec.json.decode(text, type=fs.Digest)
-    except msgspec.DecodeError as e:
-        raise WorkError(f"{record} is damaged: {e}", hint="create the image again with force: true") from e
-    return fs.Expected(known.size, known.checksum)
-
-
 # --- one file -------------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +215,10 @@ def _path_or_url(location: str) -> tuple[Path | None, str]:
     scheme, _, _ = location.partition("://")
     if scheme == location or location.startswith("/"):
         return Path(location), ""
+    try:
+        urllib.parse.urlsplit(location).port  # noqa: B018 - raises for what is no URL
+    except ValueError as e:
+        raise UserError(f"{shown(location)} is no URL: {e}") from e
     if scheme.lower() in ("http", "https"):
         return None, location
     if scheme.lower() == "file":
@@ -343,9 +311,10 @@ def shown(location: str) -> str:
     """A path or URL without what may be secret in it: user, password, query."""
     if "://" not in location or location.startswith("/"):
         return location
-    parts = urllib.parse.urlsplit(location)
-    host = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "..." if parts.query else "", ""))
+    scheme, _, rest = location.partition("://")
+    place, query, _ = rest.partition("#")[0].partition("?")
+    host, slash, path = place.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}{'?...' if query else ''}"
 
 
 class _Progress:
@@ -364,7 +333,7 @@ class _Progress:
 
 def _absolute(path: Path, what: str) -> Path:
     path = path.expanduser()
-    if not path.is_absolute():
+    if not path.is_absolute() or "\0" in str(path):
         raise UserError(f"the {what} {str(path)!r} is not an absolute path", hint="begin it with '/'")
     return path
 

@@ -50,16 +50,15 @@ def find_file(written: str, document: Document) -> Path | None:
 
     Files of a profile must lie inside one of the two folders. None when there is none.
     """
-    profile = document.profile
     folders = [document.folder]
     names = [written]
-    if profile is not None:
-        folders.append(resources.playbooks_folder() / profile.name)
+    if document.playbooks_of is not None:
+        folders.append(resources.playbooks_folder() / document.playbooks_of)
         if written.startswith("playbooks/"):
             names.append(written.removeprefix("playbooks/"))
     for folder in folders:
         for name in names:
-            path = _existing(folder, name, inside=profile is not None)
+            path = _existing(folder, name, inside=document.profile is not None)
             if path is not None:
                 return path
     return None
@@ -148,8 +147,9 @@ def _of_file(
 ) -> Implementation:
     artifact = artifacts.get(file.text)
     if artifact is not None:
-        kind = type_name or artifact.type
-        return Implementation(artifact.file, artifact.path, kind, dependencies, host, timeout, file.span)
+        return Implementation(
+            artifact.file, artifact.path, type_name or artifact.type, dependencies, host, timeout, file.span
+        )
     kind = type_name or _TYPES_BY_ENDING.get(Path(file.text[-300:]).suffix.lower())
     if kind is not None and is_artifact(kind, JOB_WATCH):
         return Implementation(file.text, None, kind, dependencies, host, timeout, file.span)

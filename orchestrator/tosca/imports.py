@@ -40,6 +40,8 @@ class Document:
         self.root = root
         self.profile = profile
         self.prefix = prefix
+        self.playbooks_of = profile.name if profile is not None else None
+        """The profile whose playbooks implement its operations, also when the profile itself is the root document."""
 
     @property
     def folder(self) -> Path:
@@ -136,15 +138,15 @@ class _Importer:
         built_in = _BUILT_IN.match(text)
         if built_in:
             text = _BUILT_IN_PROFILES.get(built_in.group(1), built_in.group(1).rsplit(".", 1)[0])
-            self._from_catalog(text, written.span, prefix)
+            self._from_catalog(text, written.span, document, prefix)
         elif _is_url(text) and not text.startswith("file:"):
             self._refuse_url(text, written.span)
         elif _REFERENCE.match(text) and not (document.folder / text).is_file():
-            self._from_catalog(text, written.span, prefix)
+            self._from_catalog(text, written.span, document, prefix)
         else:
             self._file(document.folder / text.removeprefix("file://"), written, document, prefix)
 
-    def _from_catalog(self, reference: str, used_at: Span, prefix: str) -> None:
+    def _from_catalog(self, reference: str, used_at: Span, document: Document, prefix: str) -> None:
         resolved = self.catalog.resolve(reference)
         if resolved is None:
             name = reference.partition(":")[0]
@@ -153,7 +155,7 @@ class _Importer:
             self.problems.error(codes.IMPORT_MISSING, message, used_at, hint)
             return
         profile = resolved.profile
-        if not resolved.exact:
+        if not resolved.exact and document.profile is None:
             message = f"{reference} is not in the catalog; {profile.name}:{profile.version} is taken"
             hint = f"import {profile.name}:{profile.version}"
             self.problems.warning(codes.IMPORT_VERSION, message, used_at, hint)

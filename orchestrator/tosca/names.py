@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_CANDIDATES = 300
+
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that ``name`` most probably stands for; None when none is near.
@@ -12,6 +14,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     Differences in case and in the namespace before the last dot count less than other ones.
     """
     names = [candidate for candidate in known if candidate != name]
+    if len(names) > _CANDIDATES:  # comparing is slow: only names of about the same length
+        size = len(name)
+        names = [n for n in names if n.lower() == name.lower() or abs(len(n) - size) <= 2][:_CANDIDATES]
     lowered = {candidate.lower(): candidate for candidate in names}
     if name.lower() in lowered:
         return lowered[name.lower()]

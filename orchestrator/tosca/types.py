@@ -20,7 +20,6 @@ from orchestrator.model.topology import (
     PropertyDefinition,
     RelationshipType,
     RequirementDefinition,
-    Schema,
     TypeBase,
 )
 from orchestrator.model.values import Value
@@ -348,14 +347,19 @@ class TypeTable:
     def _read_relationship(self, name: str, raw: _Raw) -> RelationshipType:
         parent = self._parent(RELATIONSHIP, name)
         p = parent if isinstance(parent, RelationshipType) else None
-        targets = self._type_names(raw.body.get("valid_target_types"), CAPABILITY, "valid_target_types")
+        written = raw.body.get("valid_target_types")
+        targets = tuple(s.text for s in scalars_of(written, "valid_target_types", self._problems))
+        for scalar in scalars_of(written, "valid_target_types", self._problems):
+            if self.find(CAPABILITY, scalar.text) is None and self.find(NODE, scalar.text) is None:
+                self.unknown(CAPABILITY, scalar)
         parts = self._read_interfaces(RELATIONSHIP, name, raw, {})
         return RelationshipType(
             **self._base(RELATIONSHIP, name, raw),
             properties=self._properties(raw, p.properties if p else {}),
             attributes=self._properties(raw, p.attributes if p else {}, "attributes"),
             interfaces={n: i.finished() for n, i in parts.items()},
-            valid_target_types=targets or (p.valid_target_types if p else ()),
+            valid_target_types=tuple(self.find(CAPABILITY, t) or t for t in targets)
+            or (p.valid_target_types if p else ()),
         )
 
     def _read_artifact(self, name: str, raw: _Raw) -> ArtifactType:
@@ -564,8 +568,3 @@ class TypeTable:
         items = as_list(tree, what, self._problems) if not isinstance(tree, Scalar) else [tree]
         found = (as_scalar(item, what, self._problems) for item in items)
         return tuple(name for written in found if written is not None and (name := self.lookup(kind, written)))
-
-
-def untyped() -> Schema:
-    """The schema of a value of which nothing is known."""
-    return Schema("any")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from orchestrator.planning.graph import topological_order
 
@@ -99,7 +100,7 @@ def layered(
 
 
 def _layers(order: Sequence[int], pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """The layer of each box: below all it follows, at most so many in a layer that the picture does not get too wide."""
+    """The layer of each box: below all it follows; a layer takes only so many that the picture is not too wide."""
     before: list[list[int]] = [[] for _ in order]
     after: list[list[int]] = [[] for _ in order]
     for a, b in pairs:
@@ -134,12 +135,12 @@ def _bends(net: _Net, layer: Sequence[int], pairs: Sequence[tuple[int, int]]) ->
     chains = []
     for a, b in pairs:
         chain = [a]
-        if a != b and bends <= MAX_BENDS:
+        if bends <= MAX_BENDS:
             for place in range(layer[a] + 1, layer[b]):
                 bend = net.add(2.0, place)
                 net.link(chain[-1], bend)
                 chain.append(bend)
-        if a != b and layer[b] - layer[chain[-1]] == 1 if chain[-1] < len(layer) else a != b:
+        if a != b and (bends <= MAX_BENDS or layer[b] - layer[a] == 1):
             net.link(chain[-1], b)
         chains.append([*chain, b])
     return chains
@@ -300,7 +301,7 @@ class _Places:
         drawn = []
         for chain, (a, b) in zip(chains, pairs, strict=True):
             pieces: list[Piece] = []
-            for upper, lower in zip(chain, chain[1:], strict=False):
+            for upper, lower in pairwise(chain):
                 if a == b:
                     break
                 start, end = self._leave(upper, lower), self._enter(lower, upper)

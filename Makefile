@@ -1,0 +1,59 @@
+# Everything sets itself up: a virtual environment in .venv, with the package in it.
+#   make demo    deploy and run the minimal workflow on this machine
+#   make check   format, lint, types, import directions, fast tests (about a minute)
+#   make test    make check, then every test that this machine can run
+#   make clean   remove .venv, .demo and caches
+
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+
+.PHONY: demo check test fast format lint types imports clean
+
+demo: .venv/.installed
+	@PATH="$(abspath $(BIN)):$$PATH" bash topologies/minimal_workflow/demo.sh
+
+test: check
+	$(PYTEST) tests --ignore tests/unit
+
+check: lint types imports fast
+
+fast: .venv/.developer
+	$(PYTEST) tests/unit
+
+format: .venv/.developer
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: .venv/.developer
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/.developer
+	$(BIN)/mypy
+
+imports: .venv/.developer
+	$(BIN)/lint-imports
+
+.venv/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "orch needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version): make PYTHON=python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing python3-venv"; apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qy python3-venv >/dev/null; \
+	  else echo "Python's venv module is missing: install it first (Debian: apt-get install python3-venv)" >&2; exit 1; fi; }
+	@rm -rf .venv
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.installed: .venv/.created pyproject.toml
+	$(BIN)/pip install -q -e .
+	@touch $@
+
+.venv/.developer: .venv/.installed
+	$(BIN)/pip install -q -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build

@@ -1,0 +1,25 @@
+"""Shared by all tests: what is fast and what is not is computed, never remembered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import required
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT.parent / "shared" / "samples" / "eflows4hpc"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything outside tests/unit uses real processes or services."""
+    for item in items:
+        if "unit" not in Path(item.path).relative_to(ROOT / "tests").parts:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of public sample documents beside the checkout."""
+    required(SAMPLES.is_dir(), f"no public samples at {SAMPLES}")
+    return SAMPLES
