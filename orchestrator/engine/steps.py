@@ -409,7 +409,8 @@ def _job_failed(node: str, report: JobReport) -> str:
         JobState.VANISHED: "has vanished: neither running nor ended properly",
     }.get(report.state, "failed")
     code = f" with exit code {report.exit_code}" if report.exit_code is not None else ""
-    detail = f": {report.detail}" if report.detail else ""
+    told = report.detail and not report.detail.startswith("exit code")
+    detail = f": {report.detail}" if told else ""
     return f"{node}: the job {how}{code}{detail}"
 
 

@@ -1,1 +1,11 @@
-"""To be filled."""
+"""Secrets: where credentials of users and services are kept, and how they are looked up.
+
+A store gives its values as :class:`Secret`, which hides itself; it must never write a value anywhere but into its own
+encrypted file, nor put one into a message. It knows nothing of what the secrets are for.
+"""
+
+from orchestrator.model.values import Secret
+from orchestrator.secrets.file_store import FileSecretStore
+from orchestrator.secrets.store import SecretStore, normal_path
+
+__all__ = ["FileSecretStore", "Secret", "SecretStore", "normal_path"]

@@ -104,6 +104,9 @@ def request_from_rest(body: Mapping[str, Any], registry: Path, images: Path) -> 
 
     Raises :class:`UserError` (status 400 there) when something is missing or wrong.
     """
+    for name in ("machine", "workflow", "step_id"):
+        if body.get(name) is None:
+            raise UserError(f"Bad request: {name} is missing")
     known = {k: body[k] for k in ("machine", "workflow", "step_id", "force", "version") if body.get(k) is not None}
     if isinstance(known.get("force"), str):
         known["force"] = known["force"].lower() == "true"  # as the real service: any other text means no

@@ -82,6 +82,8 @@ class DefinitionReader:
         self, key: Scalar, tree: Tree, inherited: PropertyDefinition | None = None, *, needs_type: bool = True
     ) -> PropertyDefinition:
         """One definition without its default. A text alone is the type."""
+        if inherited is not None and isinstance(tree, Scalar) and not tree.is_null:
+            return inherited  # only a default, as the Simple Profile has it in an example: see defaults()
         if isinstance(tree, Scalar) and not tree.is_null:
             type_name = self._lookup(tree) or "any"
             return PropertyDefinition(key.text, Schema(type_name), span=key.span)
@@ -110,8 +112,9 @@ class DefinitionReader:
         if not isinstance(tree, Map):
             return
         for key, body in tree.items():
-            default = body.get(keyname) if isinstance(body, Map) else None
             definition = definitions.get(key.text)
+            refined = definition is not None and definition.span != key.span
+            default = body.get(keyname) if isinstance(body, Map) else body if refined else None
             if default is None or definition is None:
                 continue
             value = self._values.read(default, definition.schema, f"the {keyname} of {word} {key.text!r}")

@@ -162,6 +162,7 @@ _SIMPLE = [
     "tosca_simple_yaml_1_3",
     "tosca_simple_profile_for_nfv_1_0",
     "tosca_simple_profile_for_nfv_1_0_0",
+    "tosca_simple_profile_for_mec_1_0_0",
     "http://docs.oasis-open.org/tosca/ns/simple/yaml/1.0",
     "http://docs.oasis-open.org/tosca/ns/simple/yaml/1.3",
 ]
@@ -178,9 +179,9 @@ DIALECTS: Mapping[str, Dialect] = {
 NEWEST = "tosca_simple_yaml_1_3"
 
 
-def translate(document: Document, problems: Problems) -> None:
+def translate(document: Document, problems: Problems, imported: bool = False) -> None:
     """Bring a document into the notation of Simple Profile 1.3, in place."""
-    dialect = dialect_of(document, problems)
+    dialect = dialect_of(document, problems, imported)
     root = document.root
     for section in ("node_types", "relationship_types", "capability_types"):
         root = _apply(root, section, dialect.types)
@@ -192,14 +193,18 @@ def translate(document: Document, problems: Problems) -> None:
     document.root = root
 
 
-def dialect_of(document: Document, problems: Problems) -> Dialect:
-    """The dialect a document is written in; a problem, and the newest Simple Profile, when that is not known."""
+def dialect_of(document: Document, problems: Problems, imported: bool = False) -> Dialect:
+    """The dialect a document is written in; a problem, and the newest Simple Profile, when that is not known.
+
+    An imported document that does not name its dialect is a warning only: such documents are common.
+    """
     written = document.root.get("tosca_definitions_version")
     if not isinstance(written, Scalar):
         first = next(document.root.items(), None)
         place = written.span if written is not None else first[0].span if first else document.root.span
         message = "tosca_definitions_version is missing"
-        problems.error(codes.UNKNOWN_VERSION, message, place, f"add tosca_definitions_version: {NEWEST}")
+        report = problems.warning if imported else problems.error
+        report(codes.UNKNOWN_VERSION, message, place, f"add tosca_definitions_version: {NEWEST}")
         return DIALECTS[NEWEST]
     dialect = DIALECTS.get(written.text)
     if dialect is not None:

@@ -144,7 +144,7 @@ class _Importer:
         elif _REFERENCE.match(text) and not (document.folder / text).is_file():
             self._from_catalog(text, written.span, document, prefix)
         else:
-            self._file(document.folder / text.removeprefix("file://"), written, document, prefix)
+            self._file(_beside(document.folder, text.removeprefix("file://")), written, document, prefix)
 
     def _from_catalog(self, reference: str, used_at: Span, document: Document, prefix: str) -> None:
         resolved = self.catalog.resolve(reference)
@@ -204,6 +204,25 @@ class _Importer:
     def _refuse_url(self, url: str, place: Span) -> None:
         message = f"{url} is not fetched: documents are read from files only"
         self.problems.error(codes.IMPORT_URL, message, place, "download the file and import it by its path")
+
+
+def _beside(folder: Path, name: str) -> Path:
+    """The path of an import: beside the importing document, or where the folder that it begins with is above it.
+
+    ``types/a.yaml`` in a document of the folder ``types`` is such a case: written from the root document's view.
+    """
+    path = folder / name
+    first, slash, _ = name.partition("/")
+    try:
+        if not slash or path.exists() or first not in folder.parts:
+            return path
+        above = folder
+        while above.name != first:
+            above = above.parent
+        candidate = above.parent / name
+        return candidate if candidate.is_file() else path
+    except (OSError, ValueError):
+        return path
 
 
 def _is_url(text: str) -> bool:

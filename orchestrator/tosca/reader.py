@@ -67,7 +67,7 @@ def _read(text: str, path: Path, label: str, catalog: Catalog, problems: Problem
     try:
         documents = resolve_imports(documents[0], catalog, later)
         for document in documents:
-            translate(document, later)
+            translate(document, later, imported=document is not documents[0])
         topology = build_topology(documents[0], TypeTable(documents, later), later)
     except RecursionError:
         message = "definitions refer to each other over too many others"

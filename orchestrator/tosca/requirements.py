@@ -23,7 +23,8 @@ from orchestrator.tosca.functions import Inputs
 from orchestrator.tosca.imports import Document
 from orchestrator.tosca.interfaces import InterfaceReader, interfaces_over
 from orchestrator.tosca.names import did_you_mean
-from orchestrator.tosca.tree import Map, Scalar, Tree
+from orchestrator.tosca.node_filter import NodeFilter, read_filter, unmet
+from orchestrator.tosca.tree import Map, Place, Scalar, Tree
 from orchestrator.tosca.types import CAPABILITY, NODE, RELATIONSHIP, TypeTable
 
 _KEYNAMES = frozenset(
@@ -118,7 +119,8 @@ class RequirementReader:
         node = as_scalar(body.get("node") if body is not None else tree, "node", self._problems)
         if body is not None:
             check_keynames(body, _KEYNAMES, f"the requirement {key.text!r}", self._problems)
-        target = self._target(key, node, definition, template)
+        wanted = read_filter(body.get("node_filter") if body is not None else None, self._problems)
+        target = self._target(key, node, definition, template, wanted)
         if target is None:
             return None
         written = as_scalar(body.get("capability") if body is not None else None, "capability", self._problems)
@@ -138,32 +140,43 @@ class RequirementReader:
         )
 
     def _target(
-        self, key: Scalar, node: Scalar | None, definition: RequirementDefinition | None, template: NodeTemplate
+        self,
+        key: Scalar,
+        node: Scalar | None,
+        definition: RequirementDefinition | None,
+        template: NodeTemplate,
+        wanted: NodeFilter | None,
     ) -> NodeTemplate | None:
         if node is None:
-            return self._only_of(definition.node if definition else None, key, template, named=False)
+            type_name = definition.node if definition is not None and wanted is not None else None
+            return self._only_of(type_name, key, template, wanted)
         target = self._templates.get(node.text)
         if target is not None:
             self._check_target_type(node, target, definition)
+            broken = unmet(wanted, target, self._types, self._problems) if wanted is not None else None
+            if broken is not None:
+                self._problems.error(codes.BAD_NODE_FILTER, broken[1], broken[0].span, "choose another target")
             return target
         type_name = self._types.find(NODE, node.text)
         if type_name is not None:
-            return self._only_of(type_name, node, template, named=True)
+            return self._only_of(type_name, node, template, wanted)
         hint = did_you_mean(node.text, self._templates)
         message = f"there is no node template {node.text!r}"
         self._problems.error(codes.UNKNOWN_TARGET, message, node.span, hint)
         return None
 
     def _only_of(
-        self, type_name: str | None, place: Scalar, template: NodeTemplate, named: bool
+        self, type_name: str | None, place: Scalar, template: NodeTemplate, wanted: NodeFilter | None
     ) -> NodeTemplate | None:
-        """The one node template of a type, for a requirement that names a type or nothing."""
+        """The one node template of a type that meets a filter, for a requirement that names no node template."""
         fitting = [other for other in self._of_type(type_name) if other.name != template.name] if type_name else []
-        if len(fitting) == 1 and named:
+        if wanted is not None:
+            fitting = [other for other in fitting if unmet(wanted, other, self._types, self._problems) is None]
+        if len(fitting) == 1:
             return fitting[0]
-        if _OPEN_DIRECTIVES & set(template.directives) or (template.name, place.text) in self._substituted:
+        if self._may_stay_open(template, place.text):
             return None
-        what = f"{len(fitting)} node templates are of the type {type_name}" if named else "no node is named"
+        what = f"{len(fitting)} node templates fit {type_name}" if type_name else "no node is named"
         message = f"the requirement of {template.name} is left open: {what}"
         self._problems.warning(codes.UNRESOLVED_REQUIREMENT, message, place.span, "name the node template")
         return None
@@ -182,7 +195,7 @@ class RequirementReader:
         message = f"{target.name} is a {target.type}, not a {wanted}"
         assert definition is not None
         notes = [Related("the requirement is defined here", definition.span)] if definition.span else []
-        self._problems.error(codes.TARGET_TYPE, message, node.span, f"name a node template of type {wanted}", *notes)
+        self._problems.warning(codes.TARGET_TYPE, message, node.span, f"name a node template of type {wanted}", *notes)
 
     def _capability(
         self,
@@ -297,10 +310,16 @@ class RequirementReader:
             return name, {}, {}
         if body is None and not relationship.properties:
             return name, {}, relationship.interfaces
-        at = place or body or Scalar(self._document.label, 1, 1, 1, 1, "", True)
+        at = place or body or Place(self._document.label, 1, 1, 1, 1)
         assigned = as_map(body.get("properties"), "properties", self._problems) if body is not None else None
         properties = self._types.values.fields(
-            assigned, relationship.properties, f"the relationship {name}", at, self._inputs, related=relationship.span
+            assigned,
+            relationship.properties,
+            f"the relationship {name}",
+            at,
+            self._inputs,
+            related=relationship.span,
+            check_missing=body is not None,
         )
         return name, properties, self._interfaces(relationship, body)
 
@@ -333,17 +352,13 @@ class RequirementReader:
             if high is not None and count > high:
                 message = f"{template.name} fulfils the requirement {name!r} {count} times, {high} at most are allowed"
                 self._problems.error(codes.TOO_MANY_REQUIREMENTS, message, template.span, "remove assignments", *notes)
-            elif count < low and not self._may_stay_open(template, node_type, name):
+            elif count < low and not self._may_stay_open(template, name):
                 message = f"{template.name} needs the requirement {name!r} ({definition.capability})"
                 hint = f"add - {name}: NODE under requirements"
                 self._problems.error(codes.MISSING_REQUIREMENT, message, template.span, hint, *notes)
 
-    def _may_stay_open(self, template: NodeTemplate, node_type: NodeType, name: str) -> bool:
-        return (
-            node_type.abstract
-            or bool(_OPEN_DIRECTIVES & set(template.directives))
-            or (template.name, name) in self._substituted
-        )
+    def _may_stay_open(self, template: NodeTemplate, name: str) -> bool:
+        return bool(_OPEN_DIRECTIVES & set(template.directives)) or (template.name, name) in self._substituted
 
 
 def with_relationships(template: NodeTemplate, relationships: tuple[Relationship, ...]) -> NodeTemplate:

@@ -26,6 +26,7 @@ from orchestrator.tosca.fields import as_list, as_map, as_scalar, check_keynames
 from orchestrator.tosca.functions import Inputs, read_untyped
 from orchestrator.tosca.imports import Document
 from orchestrator.tosca.names import did_you_mean
+from orchestrator.tosca.node_filter import read_filter
 from orchestrator.tosca.requirements import RequirementReader, with_relationships
 from orchestrator.tosca.templates import TemplateReader, definitions_of
 from orchestrator.tosca.tree import List, Map, Scalar, Tree, empty_map, plain_value
@@ -307,13 +308,19 @@ class _TopologyReader:
         for section in ("capabilities", "requirements"):
             mappings = as_map(tree.get(section), section, self._problems)
             for key, target in mappings.items() if mappings is not None else ():
-                known = getattr(node_type, section) if node_type is not None else None
-                if known is not None and key.text not in known:
+                there = getattr(node_type, section) if node_type is not None else None
+                if there is not None and key.text not in known:
                     message = (
                         f"{name} has no {'capability' if section == 'capabilities' else 'requirement'} {key.text!r}"
                     )
-                    self._problems.error(codes.BAD_SUBSTITUTION, message, key.span, did_you_mean(key.text, known))
+                    self._problems.error(codes.BAD_SUBSTITUTION, message, key.span, did_you_mean(key.text, there))
                 self._check_mapping(target, section, templates)
+        conditions = as_map(tree.get("substitution_filter"), "substitution_filter", self._problems)
+        if conditions is not None:
+            known = frozenset(("node_filter", "properties", "capabilities"))
+            check_keynames(conditions, known, "substitution_filter", self._problems)
+            nested = conditions.get("node_filter")
+            read_filter(nested if nested is not None else conditions, self._problems)
         data = {key.text: plain_value(value) for key, value in tree.items() if key.text != "node_type"}
         return SubstitutionMapping(name or written.text, data, tree.span)
 

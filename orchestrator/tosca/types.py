@@ -74,6 +74,19 @@ _KEYNAMES: Mapping[str, frozenset[str]] = {
     GROUP: frozenset(_COMMON | {"properties", "attributes", "members", "interfaces", "requirements", "capabilities"}),
 }
 _MAX_LINEAGE = 100
+_OTHER_LANGUAGES = {
+    "int": "integer",
+    "str": "string",
+    "text": "string",
+    "bool": "boolean",
+    "double": "float",
+    "number": "float",
+    "dict": "map",
+    "object": "map",
+    "array": "list",
+    "datetime": "timestamp",
+}
+"""What other languages call the built-in types."""
 
 
 class _Raw(msgspec.Struct, frozen=True):
@@ -133,7 +146,9 @@ class TypeTable:
         """Report that there is no type of this name."""
         known = [*self._raw[kind], *(BUILT_IN_TYPES if kind == DATA else ())]
         hint = did_you_mean(written.text, known)
-        if hint is None or hint.startswith("known"):
+        if kind == DATA and written.text.lower() in _OTHER_LANGUAGES:
+            hint = f"did you mean {_OTHER_LANGUAGES[written.text.lower()]!r}?"
+        elif hint is None or hint.startswith("known"):
             hint = "check the spelling, or import the profile that defines it"
         message = f"there is no {_WORDS[kind]} {written.text!r}"
         self._problems.error(codes.UNKNOWN_TYPE, message, written.span, hint)
