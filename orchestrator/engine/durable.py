@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from orchestrator.engine.attempt import Durable
+from orchestrator.errors import StorageError
 
 # Set by hand: the default is a hash of the code, and any edit would strand every waiting execution.
 APPLICATION_VERSION = "1"
@@ -58,32 +60,49 @@ def launch(database: str, executor_id: str, carry_out: CarryOut, dequeue_interva
         "log_level": "CRITICAL",
         "console_log_level": "CRITICAL",
     }
-    DBOS(config=config)
-    DBOS.listen_queues([_queue(executor_id)])
-    DBOS.launch()
-    DBOS.register_queue(_queue(executor_id), polling_interval_sec=dequeue_interval)
+    with _translated():
+        DBOS(config=config)
+        DBOS.listen_queues([_queue(executor_id)])
+        DBOS.launch()
+        DBOS.register_queue(_queue(executor_id), polling_interval_sec=dequeue_interval)
 
 
-def enqueue(executor_id: str, execution_id: str, attempt: int) -> None:
-    """Have this process carry an attempt out."""
-    with SetWorkflowID(workflow_id(execution_id, attempt)):
-        DBOS.enqueue_workflow(_queue(executor_id), _attempt, execution_id, attempt)
+def begin(executor_id: str, execution_id: str, attempt: int) -> None:
+    """Have this process carry an attempt out, or go on with it when a dead process began it.
 
-
-def resume(executor_id: str, execution_id: str, attempt: int) -> None:
-    """Have this process go on with an attempt that a dead one began."""
-    DBOS.resume_workflow(workflow_id(execution_id, attempt), queue_name=_queue(executor_id))
+    Raises StorageError when that cannot be written down.
+    """
+    with _translated():
+        if is_begun(execution_id, attempt) is None:
+            with SetWorkflowID(workflow_id(execution_id, attempt)):
+                DBOS.enqueue_workflow(_queue(executor_id), _attempt, execution_id, attempt)
+        else:
+            DBOS.resume_workflow(workflow_id(execution_id, attempt), queue_name=_queue(executor_id))
 
 
 def is_begun(execution_id: str, attempt: int) -> bool | None:
     """Whether an attempt was begun and has not ended; None when dbos has never heard of it."""
-    status = DBOS.get_workflow_status(workflow_id(execution_id, attempt))
+    with _translated():
+        status = DBOS.get_workflow_status(workflow_id(execution_id, attempt))
     return None if status is None else status.status in ("PENDING", "ENQUEUED")
 
 
 def workflow_id(execution_id: str, attempt: int) -> str:
     """The dbos workflow of an attempt."""
     return f"{execution_id}.{attempt}"
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Whatever dbos raises here comes from its database."""
+    try:
+        yield
+    except Exception as error:
+        said = getattr(error, "orig", None) or error
+        raise StorageError(
+            f"the database of durable executions cannot be used: {said}",
+            hint="see that the disk has space and that ORCH_HOME can be written, then try again",
+        ) from error
 
 
 def _queue(executor_id: str) -> str:

@@ -31,6 +31,7 @@ from orchestrator.state import (
 )
 
 _DETACH_SECONDS = 10.0
+_BEGIN_SECONDS = 60.0
 _AFTERWARDS = {
     "install": {
         ExecutionStatus.DONE: DeploymentStatus.DEPLOYED,
@@ -51,6 +52,7 @@ class _Running:
     """An execution that this process carries out."""
 
     ended: threading.Event = field(default_factory=threading.Event)
+    since: float = field(default_factory=time.monotonic)
     runner: StepRunner | None = None
     loop: asyncio.AbstractEventLoop | None = None
     error: OrchError | None = None
@@ -122,6 +124,8 @@ class Engine:
         """
         running = self._running[execution_id]
         if not running.ended.wait(timeout):
+            if running.runner is None and time.monotonic() - running.since > _BEGIN_SECONDS:
+                raise _stuck(execution_id, "its database does not hand the work out")
             return False
         if running.error is not None:
             raise running.error
@@ -161,10 +165,7 @@ class Engine:
         if during is not None:
             self._store.set_deployment_status(execution.deployment_id, during)
         faults.reach("attempt.begun")
-        if durable.is_begun(execution.id, attempt) is None:
-            durable.enqueue(self._owner.executor_id, execution.id, attempt)
-        else:
-            durable.resume(self._owner.executor_id, execution.id, attempt)
+        durable.begin(self._owner.executor_id, execution.id, attempt)
 
     def _take_over(self, execution: Execution) -> Execution:
         """Make sure that no living process, and nothing that a dead one left, works on the execution."""
@@ -210,10 +211,7 @@ class Engine:
         except OrchError as error:
             running.error = error
         except Exception as error:
-            running.error = StorageError(
-                f"execution {execution_id} cannot go on: {type(error).__name__}: {error}",
-                hint=f"when the cause is mended: `orch executions resume {execution_id}`",
-            )
+            running.error = _stuck(execution_id, f"{type(error).__name__}: {error}")
         running.ended.set()
         # without a result the workflow stays unfinished for dbos, so that it can be gone on with
         await durable.forever()
@@ -237,6 +235,13 @@ class Engine:
             if not running.ended.is_set():
                 running.error = error
                 running.ended.set()
+
+
+def _stuck(execution_id: str, why: str) -> StorageError:
+    return StorageError(
+        f"execution {execution_id} cannot go on: {why}",
+        hint=f"when the cause is mended: `orch executions resume {execution_id}`",
+    )
 
 
 def _taken(execution: Execution) -> UserError:

@@ -115,7 +115,7 @@ class DefinitionReader:
             definition = definitions.get(key.text)
             refined = definition is not None and definition.span != key.span
             default = body.get(keyname) if isinstance(body, Map) else body if refined else None
-            if default is None or definition is None:
+            if default is None or definition is None or (isinstance(default, Scalar) and default.is_null):
                 continue
             value = self._values.read(default, definition.schema, f"the {keyname} of {word} {key.text!r}")
             definitions[key.text] = with_default(definition, value)

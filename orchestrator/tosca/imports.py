@@ -30,8 +30,8 @@ _MAX_DOCUMENTS = 2000
 class Document:
     """A document that was read: its tree and where it comes from.
 
-    ``label`` names it in positions. ``profile`` is set when it belongs to a profile of the catalog. ``prefix`` is the
-    namespace prefix under which it was first imported.
+    ``label`` names it in positions. ``profile`` is set when it belongs to a profile of the catalog. ``prefixes`` are the
+    namespace prefixes under which it is imported.
     """
 
     def __init__(self, path: Path, label: str, root: Map, profile: Profile | None = None, prefix: str = "") -> None:
@@ -39,7 +39,7 @@ class Document:
         self.label = label
         self.root = root
         self.profile = profile
-        self.prefix = prefix
+        self.prefixes = [prefix] if prefix else []
         self.playbooks_of = profile.name if profile is not None else None
         """The profile whose playbooks implement its operations, also when the profile itself is the root document."""
 
@@ -72,12 +72,12 @@ class _Importer:
         self.problems = problems
         self.documents: list[Document] = []
         self.waiting: deque[Document] = deque()
-        self._seen: set[Path] = set()
+        self._seen: dict[Path, Document | None] = {}
         self._profiles: set[str] = set()
 
     def take(self, document: Document) -> None:
         """Add a document whose own imports are still to be resolved."""
-        self._seen.add(document.path)
+        self._seen[document.path] = document
         if document.profile is not None:
             self._profiles.add(document.profile.name)
         self.documents.append(document)
@@ -174,6 +174,7 @@ class _Importer:
         except (OSError, ValueError, RuntimeError):
             absolute, there = path, False
         if absolute in self._seen:
+            self._again(absolute, prefix)
             return
         if document.profile is not None and not _inside(absolute, document.profile.file.parent):
             message = f"the profile {document.profile.name} imports {written.text!r}, which is outside its folder"
@@ -191,15 +192,21 @@ class _Importer:
 
     def _read(self, path: Path, label: str, profile: Profile | None, used_at: Span, prefix: str) -> None:
         if path in self._seen:
+            self._again(path, prefix)
             return
         if len(self.documents) >= _MAX_DOCUMENTS:
             self.problems.error(codes.YAML_LIMIT, f"more than {_MAX_DOCUMENTS} documents are imported", used_at)
             return
-        self._seen.add(path)
+        self._seen[path] = None
         text = read_file(path, label, self.problems, used_at)
         root = parse(text, label, self.problems) if text is not None else None
         if root is not None:
             self.take(Document(path, label, root, profile, prefix))
+
+    def _again(self, path: Path, prefix: str) -> None:
+        document = self._seen[path]
+        if document is not None and prefix:
+            document.prefixes.append(prefix)
 
     def _refuse_url(self, url: str, place: Span) -> None:
         message = f"{url} is not fetched: documents are read from files only"

@@ -58,7 +58,7 @@ def unmet(
 
     Values that are only known later, because they come from functions, count as right.
     """
-    node_type = types.node(template.type)
+    node_type = types.whole_node(template.type)
     if node_type is None:
         return None
     broken = _unmet(wanted.properties, template.properties, node_type.properties, template.name, types, problems)

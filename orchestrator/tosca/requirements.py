@@ -79,7 +79,7 @@ class RequirementReader:
 
     def read(self, template: NodeTemplate, body: Map) -> tuple[Relationship, ...]:
         """The relationships that start at a node template."""
-        node_type = self._types.node(template.type)
+        node_type = self._types.whole_node(template.type)
         found: list[Relationship] = []
         assigned: Counter[str] = Counter()
         names: Counter[str] = Counter()
@@ -190,7 +190,7 @@ class RequirementReader:
 
     def _check_target_type(self, node: Scalar, target: NodeTemplate, definition: RequirementDefinition | None) -> None:
         wanted = definition.node if definition is not None else None
-        if wanted is None or wanted in target.lineage or self._types.node(target.type) is None:
+        if wanted is None or wanted in target.lineage or self._types.whole_node(target.type) is None:
             return
         message = f"{target.name} is a {target.type}, not a {wanted}"
         assert definition is not None
@@ -207,7 +207,7 @@ class RequirementReader:
     ) -> str | None:
         """The name of the target's capability that the requirement is fulfilled by."""
         wanted = written.text if written is not None else definition.capability if definition is not None else None
-        target_type = self._types.node(target.type)
+        target_type = self._types.whole_node(target.type)
         if wanted is None or target_type is None:
             return None
         place = written or node
@@ -221,6 +221,8 @@ class RequirementReader:
                 message = f"{target.name} has no capability {wanted!r}, and there is no capability type of that name"
                 self._problems.error(codes.CAPABILITY_MISMATCH, message, place.span, hint)
                 return None
+        if name is None and any(not self._types.complete(CAPABILITY, c.type) for c in target.capabilities.values()):
+            return None
         if name is None:
             known = ", ".join(f"{c.name} ({c.type})" for c in target.capabilities.values()) or "none"
             message = f"{target.name} has no capability of type {wanted}"
@@ -245,7 +247,7 @@ class RequirementReader:
 
     def _check_source(self, target_type: NodeType, capability: str, source: NodeTemplate, place: Scalar) -> None:
         allowed = target_type.capabilities[capability].valid_source_types
-        if not allowed or set(allowed) & set(source.lineage) or self._types.node(source.type) is None:
+        if not allowed or set(allowed) & set(source.lineage) or self._types.whole_node(source.type) is None:
             return
         message = f"the capability {capability} of {target_type.name} does not accept {source.type}"
         hint = f"it accepts {', '.join(allowed)}"

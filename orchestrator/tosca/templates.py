@@ -26,7 +26,7 @@ from orchestrator.tosca.imports import Document
 from orchestrator.tosca.interfaces import InterfaceParts, InterfaceReader, interfaces_over
 from orchestrator.tosca.names import did_you_mean
 from orchestrator.tosca.tree import Map, Place, Scalar, Tree, plain_value
-from orchestrator.tosca.types import ARTIFACT, NODE, TypeTable
+from orchestrator.tosca.types import ARTIFACT, CAPABILITY, NODE, TypeTable
 
 _KEYNAMES = frozenset(
     (
@@ -120,7 +120,7 @@ class TemplateReader:
                 self._no_type(key)
             return None
         name = self._types.lookup(NODE, written)
-        return self._types.node(name) if name is not None else None
+        return self._types.whole_node(name) if name is not None else None
 
     def _no_type(self, key: Scalar) -> None:
         message = f"the node template {key.text!r} has no type"
@@ -143,7 +143,9 @@ class TemplateReader:
         values = (
             {k.text: read_untyped(v, self._problems, self._inputs) for k, v in properties.items()} if properties else {}
         )
-        return NodeTemplate(**common, type=name, lineage=(name,), properties=values)  # type: ignore[arg-type]
+        found = self._types.find(NODE, name) or name
+        lineage = self._types.lineage(NODE, found)
+        return NodeTemplate(**common, type=found, lineage=lineage, properties=values)  # type: ignore[arg-type]
 
     def _default_values(
         self, node_type: NodeType
@@ -213,6 +215,8 @@ class TemplateReader:
                 continue
             known = frozenset(("properties", "attributes", "occurrences", "type", "directives"))
             check_keynames(fields, known, f"the capability {name!r}", self._problems)
+            if not self._types.complete(CAPABILITY, definition.type):
+                continue
             owner = f"capability {name!r} of {key.text}"
             attributes = dict(found[name].attributes)
             for k, v in (

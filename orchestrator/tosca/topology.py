@@ -86,7 +86,7 @@ def build_topology(document: Document, types: TypeTable, problems: Problems) -> 
     check_keynames(body, _TOPOLOGY_KEYNAMES, "a topology template", problems)
     reader = _TopologyReader(document, types, body, problems)
     topology = reader.read()
-    check_topology(topology, problems)
+    check_topology(topology, types, problems)
     return topology
 
 
@@ -304,12 +304,12 @@ class _TopologyReader:
             self._problems.error(codes.MISSING_KEYNAME, message, place.span, "add node_type: TYPE")
             return None
         name = self._types.lookup(NODE, written)
-        node_type = self._types.node(name) if name else None
+        node_type = self._types.whole_node(name) if name else None
         for section in ("capabilities", "requirements"):
             mappings = as_map(tree.get(section), section, self._problems)
             for key, target in mappings.items() if mappings is not None else ():
                 there = getattr(node_type, section) if node_type is not None else None
-                if there is not None and key.text not in known:
+                if there is not None and key.text not in there:
                     message = (
                         f"{name} has no {'capability' if section == 'capabilities' else 'requirement'} {key.text!r}"
                     )
@@ -335,7 +335,7 @@ class _TopologyReader:
             message = f"there is no node template {node.text!r}"
             self._problems.error(codes.BAD_SUBSTITUTION, message, node.span, did_you_mean(node.text, templates))
             return
-        node_type = self._types.node(template.type)
+        node_type = self._types.whole_node(template.type)
         known = getattr(node_type, section) if node_type is not None else None
         if known is not None and name.text not in known:
             word = "capability" if section == "capabilities" else "requirement"

@@ -106,6 +106,7 @@ class TypeTable:
         self._raw: dict[str, dict[str, _Raw]] = {kind: {} for kind in _NAMESPACES}
         self._aliases: dict[str, dict[str, str]] = {kind: {} for kind in _NAMESPACES}
         self._lineages: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._incomplete: set[tuple[str, str]] = set()
         self._built: dict[tuple[str, str], TypeBase | None] = {}
         self._interfaces: dict[tuple[str, str], dict[str, InterfaceParts]] = {}
         self.values = ValueReader(self.data, problems)
@@ -164,6 +165,11 @@ class TypeTable:
         """Whether a type is another one or derived from it."""
         return name == ancestor or ancestor in self.lineage(kind, name)
 
+    def complete(self, kind: str, name: str) -> bool:
+        """Whether all that a type has is known: it and all its ancestors exist."""
+        self.lineage(kind, name)
+        return name in self._raw[kind] and (kind, name) not in self._incomplete
+
     def base_of(self, data_type: str) -> str:
         """The built-in type that a data type is derived from; itself where there is none."""
         return data_type if data_type in BUILT_IN_TYPES else self.lineage(DATA, data_type)[-1]
@@ -183,6 +189,8 @@ class TypeTable:
             if written is None:
                 break
             parent = self.lookup(kind, written)
+            if parent is None:
+                self._incomplete.add((kind, name))
             if parent in chain:
                 circle = " -> ".join([*chain[chain.index(parent) :], parent])
                 message = f"the types are derived in a circle: {circle}"
@@ -206,9 +214,9 @@ class TypeTable:
                     self._problems.error(codes.WRONG_KIND, message, body.span)
                     continue
                 body = Map(key.file, key.line, key.column, key.end_line, key.end_column, {})
-            if document.prefix:
-                self._aliases[kind].setdefault(f"{document.prefix}:{name}", name)
-                self._aliases[kind].setdefault(f"{document.prefix}.{name}", name)
+            for prefix in document.prefixes:
+                self._aliases[kind].setdefault(f"{prefix}:{name}", name)
+                self._aliases[kind].setdefault(f"{prefix}.{name}", name)
             known = self._raw[kind].get(name)
             if known is None:
                 self._raw[kind][name] = _Raw(key, body, document)
@@ -248,6 +256,10 @@ class TypeTable:
     def node(self, name: str) -> NodeType | None:
         """A node type by its full name."""
         return self._get(NODE, name, self._read_node, NodeType)
+
+    def whole_node(self, name: str) -> NodeType | None:
+        """A node type of which all is known: only then is an unknown name in a template of it a fault."""
+        return self.node(name) if self.complete(NODE, name) else None
 
     def relationship(self, name: str) -> RelationshipType | None:
         """A relationship type by its full name."""
@@ -496,7 +508,9 @@ class TypeTable:
         if written is None and before is None:
             message = f"the capability {key.text!r} has no type"
             self._problems.error(codes.MISSING_TYPE, message, key.span, "add type: tosca.capabilities.Node")
-        type_name = name or (before.type if before else "tosca.capabilities.Root")
+        type_name = name or (
+            written.text if written is not None else before.type if before else "tosca.capabilities.Root"
+        )
         capability = self.capability(type_name)
         properties = dict(capability.properties) if capability else {}
         attributes = dict(capability.attributes) if capability else {}

@@ -152,7 +152,7 @@ class WorkflowReader:
     def _interfaces(self, target: Scalar | None, relationship: str | None) -> Mapping[str, Interface] | None:
         """The interfaces whose operations the step can call; None when that is not known."""
         template = self._templates.get(target.text) if target is not None else None
-        if template is None or self._types.node(template.type) is None:
+        if template is None or self._types.whole_node(template.type) is None:
             return None
         if relationship is None:
             return template.interfaces

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import StorageError, UserError, WorkError
+from orchestrator.services import catalogue as catalogue_module
 from orchestrator.services.catalogue import Catalogue, CatalogueFile, Record, Source
 
 
@@ -132,6 +134,25 @@ def test_storing_twice_under_one_key_gives_one_record(catalogue: Catalogue, tmp_
     assert other.oid != records[0].oid
     assert len(catalogue.list()) == 2
     assert len(list((catalogue.folder / "data").iterdir())) == 2
+
+
+def test_of_two_stores_at_once_the_first_to_finish_counts(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "r").write_text("one")
+    copied = catalogue_module._copied
+    others: list[Record] = []
+
+    def overtaken(*args: Any) -> CatalogueFile:
+        if not others:
+            others.append(Record("", ()))  # the store that overtakes is not overtaken itself
+            others.append(catalogue.store(tmp_path / "r", "key", title="first"))
+        return copied(*args)
+
+    monkeypatch.setattr(catalogue_module, "_copied", overtaken)
+    assert catalogue.store(tmp_path / "r", "key", title="second") == others[1]
+    assert others[1].title == "first"
+    assert [p.name for p in (catalogue.folder / "data").iterdir()] == [others[1].oid]
 
 
 def test_publishing(catalogue: Catalogue, tmp_path: Path) -> None:

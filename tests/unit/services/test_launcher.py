@@ -128,6 +128,12 @@ def test_environment_of_ansible_and_of_the_orchestrator_does_not_reach_a_job(
         assert f"{name}" not in text
 
 
+def test_a_program_begins_with_ordinary_signals(tmp_path: Path) -> None:
+    launcher.submit(tmp_path, shell("t", "grep -E 'SigIgn|SigBlk' /proc/self/status"))
+    ended(tmp_path, "t")
+    assert (tmp_path / "t" / "output.log").read_text().split() == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+
+
 def test_the_same_token_runs_once_however_often_it_is_submitted_at_once(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     job = shell("t", f"echo ran >>{trace}; sleep 0.3")
@@ -195,11 +201,28 @@ def test_a_submission_killed_between_folder_and_start_is_started_by_the_next(tmp
     assert trace.read_text() == "ran\n"
 
 
+def test_submissions_killed_at_any_moment_end_in_one_run(tmp_path: Path) -> None:
+    for n in range(25):
+        trace = tmp_path / f"trace{n}"
+        job = shell(f"t{n}", f"echo ran >>{trace}")
+        words = [sys.executable, str(SCRIPT), "submit", "--root", str(tmp_path / "r")]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(job))
+            process.stdin.close()
+            time.sleep(0.04 + n * 0.004)  # the moment is what varies
+            process.kill()
+        launcher.submit(tmp_path / "r", job)
+        assert ended(tmp_path / "r", f"t{n}").state == "COMPLETED"
+        assert trace.read_text() == "ran\n"
+
+
 def test_a_job_whose_supervisor_was_killed_has_vanished_and_never_runs_again(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    job = shell("t", f"echo ran >>{trace}; echo $$ >pid; sleep 100")
+    job = shell("t", f"echo ran >>{trace}; sleep 1000 & echo $! >child; echo $$ >pid; wait")
     launcher.submit(str(tmp_path / "r"), job)
     leader = int(until(lambda: (p := tmp_path / "r" / "t" / "pid").exists() and p.read_text()))
+    child = int((tmp_path / "r" / "t" / "child").read_text())
     pid = launcher.status(str(tmp_path / "r" / "t")).pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -208,8 +231,10 @@ def test_a_job_whose_supervisor_was_killed_has_vanished_and_never_runs_again(tmp
     assert "no exit code" in status.detail
     assert launcher.submit(str(tmp_path / "r"), job).adopted
     assert launcher.status(str(tmp_path / "r" / "t")).state == "VANISHED"
+    until(lambda: not alive(leader))  # the program does not outlive its supervisor
+    assert alive(child)
     assert launcher.cancel(str(tmp_path / "r"), "t", 1).state == "VANISHED"
-    until(lambda: not alive(leader))
+    assert not alive(child)
     assert trace.read_text() == "ran\n"
 
 
