@@ -68,4 +68,4 @@ class Carrier(Protocol):
     """A way to start Ansible. Used by several threads at once."""
 
     def start(self, launch: Launch) -> Carried:
-        """Start Ansible. Does not wait for anything that the process does."""
+        """Start Ansible. Does not wait for anything that a playbook does."""

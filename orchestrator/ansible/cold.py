@@ -44,12 +44,14 @@ def _configuration(launch: Launch) -> RunnerConfig:
     configuration = RunnerConfig(
         private_data_dir=str(launch.folder),
         ident="run",
-        settings={"suppress_output_file": True, "pexpect_timeout": 1},
         fact_cache_type="memory",
         playbook=launch.arguments[-1],
         quiet=True,
     )
     configuration.prepare()
+    # Settings that are given to the constructor are lost if the folder has no settings file (ansible-runner 2.4).
+    configuration.suppress_output_file = True
+    configuration.pexpect_timeout = 1
     # ansible-runner would hand on the whole environment of the orchestrator, and write it to a file.
     configuration.env = dict(launch.environment)
     configuration.cwd = str(launch.folder)

@@ -20,27 +20,33 @@ from orchestrator.ansible.environment import ROOM, base_environment
 from orchestrator.ansible.processes import RUN_VARIABLE
 
 _ROOM_FOR_MARK = 64
+_READY_LIMIT = 60.0
 _END_LIMIT = 5.0
+"""Seconds to wait for the warm process to load Ansible, and to end."""
 
 
 class ForkedCarrier:
     """Starts one warm Ansible process at the first run, which forks a child for each.
 
-    The warm process ends with this one, whatever ends it. If it cannot be started or has died, runs are carried by
-    ``fallback``.
+    The warm process ends with this one, whatever ends it, and is replaced if it has died. If it cannot be made ready,
+    runs are carried by ``fallback``.
     """
 
     def __init__(self, fallback: Carrier | None = None) -> None:
         self._fallback = fallback or ColdCarrier()
         self._lock = threading.Lock()
         self._warm: _Warm | None = None
+        self._useless = False
 
     def start(self, launch: Launch) -> Carried:
-        """Have the warm process fork for this run."""
-        try:
-            return self._living().start(launch)
-        except OSError:
-            return self._fallback.start(launch)
+        """Have the warm process fork for this run. The first run waits until it is ready."""
+        with suppress(OSError):
+            if not self._useless:
+                warm = self._living()
+                if warm.is_ready():
+                    return warm.start(launch)
+                self._useless = True
+        return self._fallback.start(launch)
 
     def close(self) -> None:
         """End the warm process. Runs that it carries go on to their end."""
@@ -69,6 +75,8 @@ class _Warm:
         self._lock = threading.Lock()
         self._count = 0
         self._running: dict[int, Carried] = {}
+        self._answered = threading.Event()
+        self._ready = False
         with theirs:
             # A session of its own keeps Ctrl-C at the terminal away from it.
             self._process = subprocess.Popen(
@@ -88,6 +96,10 @@ class _Warm:
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    def is_ready(self) -> bool:
+        """Whether Ansible could be loaded; waits for it."""
+        return self._answered.wait(_READY_LIMIT) and self._ready
 
     def start(self, launch: Launch) -> Carried:
         carried = Carried()
@@ -130,9 +142,12 @@ class _Warm:
     def _listen(self) -> None:
         with suppress(OSError):
             while data := self._socket.recv(4096):
+                self._ready = True
+                self._answered.set()
                 answer = json.loads(data)
-                if (carried := self._running.pop(answer["id"], None)) is not None:
+                if (carried := self._running.pop(answer.get("id"), None)) is not None:
                     carried.ended(answer["code"])
+        self._answered.set()
         # The warm process is gone, and with it the knowledge how its children end.
         with self._lock:
             for carried in self._running.values():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
+from base64 import b64encode
 from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
 
 from orchestrator.model.values import Secret, Value
 
@@ -17,22 +16,21 @@ _SHORTEST_LINE = 8
 
 
 class Mask:
-    """Replaces every secret that it was made with by ``***``, also where it was escaped for JSON, Python or a URL."""
+    """Replaces every secret that it was made with by ``***``.
+
+    A secret is also found where it was escaped for JSON, Python, a shell or a URL, once or several times over, in
+    base64, and where its line was folded to fit a width, as Ansible folds warnings.
+    """
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = {secret for secret in secrets if secret}
-        forms = {form for secret in self._secrets for part in _parts(secret) for form in _forms(part)}
-        ordered = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
-        self._wrapped = re.compile("|".join(map(_wrappable, ordered))) if ordered else None
+        parts = {part for secret in self._secrets for part in _parts(secret)}
+        ordered = sorted(parts, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(_pattern, ordered))) if ordered else None
 
     def text(self, text: str) -> str:
         """The text without the secrets."""
         return self._pattern.sub("***", text) if self._pattern else text
-
-    def log(self, text: str) -> str:
-        """The text without the secrets, also where lines were folded to fit a width (as Ansible folds warnings)."""
-        return self._wrapped.sub("***", text) if self._wrapped else text
 
     def output(self, value: Value) -> Value:
         """The value with every string that contains a secret made a :class:`Secret`."""
@@ -49,27 +47,38 @@ class Mask:
 
 
 def _parts(secret: str) -> set[str]:
-    stripped = secret.strip()
+    encoded = b64encode(secret.encode()).decode()
     lines = {line.strip() for line in secret.splitlines()} if "\n" in secret else set()
-    return {secret, *({stripped} if stripped else ()), *(line for line in lines if len(line) >= _SHORTEST_LINE)}
+    parts = {secret, secret.strip(), *(line for line in lines if len(line) >= _SHORTEST_LINE)}
+    if len(encoded) >= _SHORTEST_LINE:
+        parts.add(encoded)
+    return {part for part in parts if part.strip()}
 
 
-def _forms(secret: str) -> set[str]:
-    as_json = json.dumps(secret)[1:-1]
-    return {
-        secret,
-        as_json,
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        json.dumps(as_json)[1:-1],
-        repr(secret)[1:-1],
-        secret.replace("'", "'\"'\"'"),
-        quote(secret),
-        quote(secret, safe=""),
-        quote_plus(secret),
-    }
+def _pattern(part: str) -> str:
+    return r"\n?".join(map(_character, part))
 
 
-def _wrappable(form: str) -> str:
-    """A pattern for the form with a line's end possible at every place, and any blanks for blanks."""
-    words = ("\\n?".join(map(re.escape, word)) for word in form.split())
-    return r"\s+".join(words) or re.escape(form)
+def _character(character: str) -> str:
+    """What a character may have become."""
+    if character.isascii() and character.isalnum():
+        return character
+    if character == "\\":
+        return r"(?:\\+|%5[cC])"
+    url = "".join(f"%(?i:{byte:02x})" for byte in character.encode("utf-8", "surrogatepass"))
+    units = character.encode("utf-16-be", "surrogatepass")
+    json = "".join(rf"\\+u(?i:{units[i : i + 2].hex()})" for i in range(0, len(units), 2))
+    python = rf"\\+(?i:x{ord(character):02x}|U{ord(character):08x})"
+    ways = [*_SPECIAL.get(character, ()), rf"\\*{re.escape(character)}", json, python, url]
+    return f"(?:{'|'.join(ways)})"
+
+
+_SPECIAL = {
+    " ": (r"\s+", r"\+"),
+    "\n": (r"\\+n", r"\r?\n"),
+    "\r": (r"\\+r", r""),
+    "\t": (r"\\+t", r"\s+"),
+    "\b": (r"\\+b",),
+    "\f": (r"\\+f",),
+    "'": ("'\"'\"'", r"'\\+''"),
+}

@@ -28,7 +28,8 @@ _shared = ForkedCarrier()
 _LOG_TAIL = 16_000
 _TICK = 0.1
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_ERROR_LINE = re.compile(r"^(?:\[ERROR\]:|ERROR!|fatal:)", re.MULTILINE)
+_ERROR_LINE = re.compile(r"^(?:\[ERROR\]:|ERROR!) *", re.MULTILINE)
+_ORIGIN = re.compile(r"^Origin: (.+?:\d+)(?::\d+)?$", re.MULTILINE)
 
 
 def run_playbook(
@@ -179,7 +180,7 @@ def _feeding(path: Path, document: bytes) -> Iterator[None]:
 
 
 def _result(run: PlaybookRun, journal: Journal, carried: Carried, watch: _Watch, mask: Mask) -> PlaybookResult:
-    log = mask.log(_ESCAPES.sub("", carried.log()).replace("\r\n", "\n"))
+    log = _ESCAPES.sub("", mask.text(carried.log())).replace("\r\n", "\n")
     ok = carried.return_code == 0 and not watch.cancelled and not watch.timed_out
     failures = () if ok else journal.failures()
     if ok:
@@ -189,7 +190,7 @@ def _result(run: PlaybookRun, journal: Journal, carried: Carried, watch: _Watch,
         text = f"still running after {run.timeout:g} s: it was ended"
         failures += (TaskFailure(task=journal.task, host="", message=text),)
     elif not failures and not watch.cancelled:
-        failures = (TaskFailure(task="", host="", message=_error_text(log), return_code=carried.return_code),)
+        failures = (_general_failure(log, carried.return_code),)
     unreachable = journal.end.unreachable if journal.end else journal.unreachable
     return PlaybookResult(
         ok=ok,
@@ -213,8 +214,15 @@ def _undefined(run: PlaybookRun, journal: Journal) -> tuple[TaskFailure, ...]:
     )
 
 
-def _error_text(log: str) -> str:
+def _general_failure(log: str, return_code: int | None) -> TaskFailure:
     """What Ansible said when it gave up before or outside of any task."""
     found = _ERROR_LINE.search(log)
-    text = log[found.start() :] if found else "\n".join(log.splitlines()[-20:])
-    return text.strip()[:_LOG_TAIL] or "Ansible ended without a message"
+    text = log[found.end() :] if found else "\n".join(log.splitlines()[-20:])
+    origin = _ORIGIN.search(text)
+    return TaskFailure(
+        task="",
+        host="",
+        message=text.strip()[:_LOG_TAIL] or "Ansible ended without a message",
+        return_code=return_code,
+        place=origin.group(1) if origin else None,
+    )

@@ -1,9 +1,9 @@
 """A program that has imported Ansible, and forks a process per playbook; started by :mod:`orchestrator.ansible.forked`.
 
 Usage: ``python warm.py FOLDER``, with a packet socket as standard input. A request is a JSON object and the file
-descriptor that becomes the new process's output; the answer tells its return code when it has ended. This program ends,
-and removes FOLDER, when the other end of the socket is closed. It must not import anything of the package, as it runs
-where only Ansible is sure to be found.
+descriptor that becomes the new process's output; the answer tells its return code when it has ended. An empty object
+says that this program is ready for requests. It ends, and removes FOLDER, when the other end of the socket is closed. It
+must not import anything of the package, as it runs where only Ansible is sure to be found.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ def _serve(requests: socket.socket, folder: Path, place: int, constants: ModuleT
     signal.set_wakeup_fd(ended_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     running: dict[int, int] = {}
+    requests.send(b"{}")  # ready
     while True:
         ready, _, _ = select([talk, ended_read], [], [])
         if ended_read in ready:

@@ -294,6 +294,7 @@ class StepRunner:
 
     async def _foreign_poll(self, step: PlanStep, resolved: ResolvedCall, job: JobRecord | None) -> Failure | None:
         unknown = 0
+        interval = monitoring_interval(resolved, self._settings.foreign_poll_interval)
         while True:
             result = await self._run(step, resolved, {}, resolved.outputs)
             word = str(result.outputs.get(JOB_STATUS, "")).upper()
@@ -308,7 +309,7 @@ class StepRunner:
                 why = result.failure.message if result.failure else f"it says {word!r}, which is no state of a job"
                 return Failure(f"{step.node}: the state of the job cannot be told: {why}")
             self._event(step, "job", word.lower() or "unknown")
-            await self._pause(self._settings.foreign_poll_interval)
+            await self._pause(interval)
 
     # --- helpers
 
@@ -388,6 +389,19 @@ class StepRunner:
         )
 
 
+def monitoring_interval(resolved: ResolvedCall, default: float) -> float:
+    """Seconds between two runs of a monitoring playbook, as Yorc has them.
+
+    A node says it with ``monitoring_time_interval`` ("5s", "300ms", "1m") or ``monitoringTimeInterval`` (seconds).
+    """
+    for name in ("monitoring_time_interval", "monitoringTimeInterval"):
+        expression = resolved.node.properties.get(name)
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", str(getattr(expression, "value", "")))
+        if match:
+            return float(match.group(1)) * {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600}[match.group(2)]
+    return default
+
+
 def _job_variables(job: JobRecord, submission: Submission) -> dict[str, Value]:
     return {
         "orch_token": job.reference.token,
@@ -395,7 +409,8 @@ def _job_variables(job: JobRecord, submission: Submission) -> dict[str, Value]:
             "token": job.reference.token,
             "argv": list(submission.argv),
             "env": {},
-            "unset": [],
+            # Ansible's own temporary folder is gone when the playbook is over
+            "unset": ["TMPDIR", "ORCH_EVENTS"],
             "files": dict(submission.files),
         },
         "orch_outputs": dict(submission.outputs),
@@ -408,10 +423,10 @@ def _job_failed(node: str, report: JobReport) -> str:
         JobState.TIMEOUT: "took too long",
         JobState.VANISHED: "has vanished: neither running nor ended properly",
     }.get(report.state, "failed")
+    if report.detail and not report.detail.startswith("exit code"):
+        return f"{node}: the job {how}: {report.detail}"
     code = f" with exit code {report.exit_code}" if report.exit_code is not None else ""
-    told = report.detail and not report.detail.startswith("exit code")
-    detail = f": {report.detail}" if told else ""
-    return f"{node}: the job {how}{code}{detail}"
+    return f"{node}: the job {how}{code}"
 
 
 def _word(node: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import threading
@@ -23,7 +22,7 @@ from orchestrator.model.topology import (
     Relationship,
     interface_name,
 )
-from orchestrator.model.values import Secret, Value, secrets_in
+from orchestrator.model.values import Secret, Value
 from orchestrator.operations.lookup import FIRST_INSTANCE, Surroundings, lookup_for
 from orchestrator.state import Failure
 
@@ -53,6 +52,7 @@ class ResolvedCall:
 
     call: OperationCall
     node: NodeTemplate
+    relationship: Relationship | None
     operation: Operation
     implementation: Implementation
     inputs: Mapping[str, Value]
@@ -102,7 +102,9 @@ class Operations:
         outputs = [*operation.outputs, *_read_outputs(self._around, call)]
         if interface_name(call.interface) == RUNNABLE and call.operation in ("submit", "run"):
             outputs.append(JOB_ID if call.operation == "submit" else JOB_STATUS)
-        return ResolvedCall(call, node, operation, implementation, inputs, origins, tuple(dict.fromkeys(outputs)))
+        return ResolvedCall(
+            call, node, relationship, operation, implementation, inputs, origins, tuple(dict.fromkeys(outputs))
+        )
 
     def _inputs(
         self, node: NodeTemplate, relationship: Relationship | None, operation: Operation, call: OperationCall
@@ -171,19 +173,42 @@ class Operations:
         return _result(result, instance, resolved)
 
     def _variables(self, resolved: ResolvedCall, instance: str) -> dict[str, Value]:
-        """The variables of a node's operation (Yorc: resolveContext)."""
-        variables: dict[str, Value] = {
-            "NODE": resolved.node.name,
-            "INSTANCE": instance,
-            "INSTANCES": instance,
-            "HOST": instance,
+        """The variables of an operation of a node or of a relationship (Yorc: resolveContext)."""
+        common = {
             "DEPLOYMENT_ID": self._around.deployment,
             **{name: artifact.path for name, artifact in resolved.node.artifacts.items()},
             **_carried(resolved),
         }
         if resolved.call.job_id is not None:
-            variables[JOB_ID] = resolved.call.job_id
-        return variables
+            common[JOB_ID] = resolved.call.job_id
+        if resolved.relationship is not None:
+            return {**self._ends(resolved.node, resolved.relationship), **common}
+        return {"NODE": resolved.node.name, "INSTANCE": instance, "INSTANCES": instance, "HOST": instance, **common}
+
+    def _ends(self, node: NodeTemplate, relationship: Relationship) -> dict[str, Value]:
+        """What an operation of a relationship is told of its two ends, and of the capability at its target."""
+        found: dict[str, Value] = {}
+        target = self._around.node(relationship.target)
+        for end, name in (("SOURCE", node.name), ("TARGET", target.name)):
+            instance = instance_name(name)
+            found |= {f"{end}_NODE": name, f"{end}_INSTANCE": instance, f"{end}_INSTANCES": instance}
+            found[f"{end}_HOST"] = instance
+        capability = target.capabilities.get(relationship.capability or "")
+        if capability is None:
+            return found
+        lookup = lookup_for(self._around, target.name)
+        found["TARGET_CAPABILITY_NAMES"] = capability.name
+        found["TARGET_CAPABILITY_TYPE"] = found[f"TARGET_CAPABILITY_{capability.name}_TYPE"] = capability.type
+        for name, expression in capability.properties.items():
+            value = yorc_text(evaluate(expression, lookup))
+            found[f"TARGET_CAPABILITY_PROPERTY_{name}"] = value
+            found[f"TARGET_CAPABILITY_{capability.name}_PROPERTY_{name}"] = value
+        for name, expression in capability.attributes.items():
+            value = yorc_text(evaluate(expression, lookup))
+            instance = instance_name(target.name)
+            found[f"TARGET_CAPABILITY_{instance}_ATTRIBUTE_{name}"] = value
+            found[f"TARGET_CAPABILITY_{capability.name}_{instance}_ATTRIBUTE_{name}"] = value
+        return found
 
     def _connection(self) -> dict[str, Value]:
         return {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
@@ -195,17 +220,16 @@ def instance_name(node: str, instance: str = FIRST_INSTANCE) -> str:
 
 
 def yorc_text(value: Value) -> Value:
-    """A value as Yorc hands it to a playbook: text, lists and maps as JSON, nothing as the empty string."""
+    """A value as playbooks written for Yorc can use it: scalars as text, nothing as the empty string.
+
+    Yorc hands lists and maps over as JSON text, which old Ansible took for lists and maps in a loop; today's does not.
+    So they are handed over as they are, and ``from_json`` lets such values pass.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str | Secret):
-        return value
-    if isinstance(value, dict | list):
-        plain = json.dumps(value, default=lambda secret: secret.reveal())
-        return Secret(plain) if secrets_in(value) else plain
-    return str(value)
+    return value if isinstance(value, str | Secret | dict | list) else str(value)
 
 
 def _carried(resolved: ResolvedCall) -> dict[str, Value]:

@@ -267,13 +267,6 @@ UNKNOWN_INTERFACE = _code(
     "The type has no interface of this name, so its operations would never be called.",
     "Check the spelling; `orch types NAME` lists what a type has.",
 )
-ABSTRACT_TYPE = _code(
-    "T0410",
-    "Template of an abstract type",
-    "The type is abstract and nothing says what it is to be replaced by.",
-    "Use a type derived from it.",
-)
-
 UNKNOWN_REQUIREMENT = _code(
     "T0501",
     "Unknown requirement",

@@ -64,8 +64,11 @@ def named_items(tree: Tree | None, what: str, problems: Problems) -> Iterator[tu
             yield next(item.items())
         elif isinstance(item, Map) and item.entries:
             message = f"an item of {what} is a map with one entry, the name"
-            second = list(item.items())[1][0]
+            (key, value), (second, _), *_ = item.items()
             problems.error(codes.WRONG_KIND, message, second.span, "indent what belongs to the name more deeply")
+            if isinstance(value, Scalar) and value.is_null:  # go on with what is meant
+                value = item.with_entries({k: v for k, v in item.entries.items() if k != key.text})
+            yield key, value
         else:
             problems.error(codes.WRONG_KIND, f"an item of {what} is a map, not {kind_of(item)}", item.span)
 

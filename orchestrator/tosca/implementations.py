@@ -191,7 +191,16 @@ def read_artifacts(
             found[key.text] = ArtifactDefinition(key.text, type_name, *kept, repository, deploy, key.span)
         else:
             found[key.text] = _artifact(key, file, type_name, repository, deploy, document)
+            if found[key.text].path is None and repository is None and not _is_remote(file.text, type_name):
+                message = f"the artifact {file.text!r} is not found"
+                hint = f"it was looked for in {document.folder}"
+                problems.warning(codes.ARTIFACT_MISSING, message, file.span, hint)
     return found
+
+
+def _is_remote(file: str, type_name: str) -> bool:
+    """Whether an artifact's file is the name of an image or an address, which are not looked up here."""
+    return "://" in file or ".Image" in type_name
 
 
 def _artifact(

@@ -30,8 +30,8 @@ _MAX_DOCUMENTS = 2000
 class Document:
     """A document that was read: its tree and where it comes from.
 
-    ``label`` names it in positions. ``profile`` is set when it belongs to a profile of the catalog. ``prefixes`` are the
-    namespace prefixes under which it is imported.
+    ``label`` names it in positions. ``profile`` is set when it belongs to a profile of the catalog. ``prefixes``
+    are the namespace prefixes under which it is imported.
     """
 
     def __init__(self, path: Path, label: str, root: Map, profile: Profile | None = None, prefix: str = "") -> None:

@@ -13,6 +13,7 @@ from orchestrator.tosca import codes
 from orchestrator.tosca.catalog import Catalog
 from orchestrator.tosca.dialects import translate
 from orchestrator.tosca.imports import Document, resolve_imports
+from orchestrator.tosca.second_opinion import check_again
 from orchestrator.tosca.topology import build_topology
 from orchestrator.tosca.tree import Map
 from orchestrator.tosca.types import TypeTable
@@ -36,26 +37,29 @@ class Reading(msgspec.Struct, frozen=True):
         return any(problem.severity is Severity.ERROR for problem in self.problems)
 
 
-def read_topology(path: Path, catalog: Catalog | None = None) -> Reading:
+def read_topology(path: Path, catalog: Catalog | None = None, second_opinion: bool = False) -> Reading:
     """Read a service template and all that it imports.
 
     Every fault of the documents becomes a problem, nothing is raised for them. ``catalog`` is where imports by
-    ``name:version`` are found; without one, the profiles that ship with the package.
+    ``name:version`` are found; without one, the profiles that ship with the package. With ``second_opinion``,
+    tosca-parser checks what our own checks find no error in.
     """
     problems = Problems()
     label = str(path)
     text = read_file(path, label, problems)
     if text is None:
         return Reading(None, tuple(problems), ())
-    return _read(text, path, label, catalog or Catalog(), problems)
+    return _read(text, path, label, catalog or Catalog(), problems, second_opinion)
 
 
-def read_text(text: str, name: str, folder: Path, catalog: Catalog | None = None) -> Reading:
+def read_text(
+    text: str, name: str, folder: Path, catalog: Catalog | None = None, second_opinion: bool = False
+) -> Reading:
     """Read a service template that is not saved: ``name`` is its file's name in positions, as if in ``folder``."""
-    return _read(text, folder / name, name, catalog or Catalog(), Problems())
+    return _read(text, folder / name, name, catalog or Catalog(), Problems(), second_opinion)
 
 
-def _read(text: str, path: Path, label: str, catalog: Catalog, problems: Problems) -> Reading:
+def _read(text: str, path: Path, label: str, catalog: Catalog, problems: Problems, second_opinion: bool) -> Reading:
     root = parse(text, label, problems)
     if root is None:
         return Reading(None, tuple(problems), (path,))
@@ -72,6 +76,8 @@ def _read(text: str, path: Path, label: str, catalog: Catalog, problems: Problem
     except RecursionError:
         message = "definitions refer to each other over too many others"
         problems.error(codes.YAML_LIMIT, message, Span(label, 1, 1, 1, 1))
+    if second_opinion and topology is not None and not problems.has_errors:
+        check_again(topology, problems)
     return Reading(topology, tuple(problems), tuple(document.path for document in documents))
 
 

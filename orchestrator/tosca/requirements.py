@@ -22,7 +22,7 @@ from orchestrator.tosca.fields import as_map, as_scalar, check_keynames, named_i
 from orchestrator.tosca.functions import Inputs
 from orchestrator.tosca.imports import Document
 from orchestrator.tosca.interfaces import InterfaceReader, interfaces_over
-from orchestrator.tosca.names import did_you_mean
+from orchestrator.tosca.names import did_you_mean, nearest
 from orchestrator.tosca.node_filter import NodeFilter, read_filter, unmet
 from orchestrator.tosca.tree import Map, Place, Scalar, Tree
 from orchestrator.tosca.types import CAPABILITY, NODE, RELATIONSHIP, TypeTable
@@ -216,6 +216,8 @@ class RequirementReader:
         else:
             type_name = self._types.find(CAPABILITY, wanted)
             name = self._by_type(target, type_name, definition)
+            if written is None and type_name is None:
+                return None  # reported where the type defines the requirement
             if written is not None and type_name is None:
                 hint = did_you_mean(wanted, [*target.capabilities, *self._types.names(CAPABILITY)])
                 message = f"{target.name} has no capability {wanted!r}, and there is no capability type of that name"
@@ -355,6 +357,10 @@ class RequirementReader:
                 message = f"{template.name} fulfils the requirement {name!r} {count} times, {high} at most are allowed"
                 self._problems.error(codes.TOO_MANY_REQUIREMENTS, message, template.span, "remove assignments", *notes)
             elif count < low and not self._may_stay_open(template, name):
+                if any(
+                    n not in node_type.requirements and nearest(n, node_type.requirements) == name for n in assigned
+                ):
+                    continue  # it is there under a misspelt name, which was reported
                 message = f"{template.name} needs the requirement {name!r} ({definition.capability})"
                 hint = f"add - {name}: NODE under requirements"
                 self._problems.error(codes.MISSING_REQUIREMENT, message, template.span, hint, *notes)

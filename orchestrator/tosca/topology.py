@@ -299,7 +299,7 @@ class _TopologyReader:
         check_keynames(tree, _SUBSTITUTION_KEYNAMES, "substitution_mappings", self._problems)
         written = as_scalar(tree.get("node_type"), "node_type", self._problems)
         if written is None:
-            place = tree.key("node_type") if "node_type" in tree else tree
+            place = tree.key("node_type") if "node_type" in tree else self._body.key("substitution_mappings")
             message = "substitution_mappings names no node_type"
             self._problems.error(codes.MISSING_KEYNAME, message, place.span, "add node_type: TYPE")
             return None

@@ -192,9 +192,7 @@ class TypeTable:
             if parent is None:
                 self._incomplete.add((kind, name))
             if parent in chain:
-                circle = " -> ".join([*chain[chain.index(parent) :], parent])
-                message = f"the types are derived in a circle: {circle}"
-                self._problems.error(codes.CYCLIC_TYPES, message, written.span, "break the circle of derived_from")
+                self._circle(kind, chain[chain.index(parent) :])
                 break
             if len(chain) >= _MAX_LINEAGE:
                 message = f"a type is derived over more than {_MAX_LINEAGE} others"
@@ -202,6 +200,15 @@ class TypeTable:
                 break
             current = parent
         return tuple(chain)
+
+    def _circle(self, kind: str, members: list[str]) -> None:
+        """Report a circle of types once, whichever of its members it was found from."""
+        first = members.index(min(members))
+        names = [*members[first:], *members[:first], members[first]]
+        place = self._raw[kind][names[0]].body.get("derived_from")
+        message = f"the types are derived in a circle: {' -> '.join(names)}"
+        assert place is not None
+        self._problems.error(codes.CYCLIC_TYPES, message, place.span, "break the circle of derived_from")
 
     def _collect(self, kind: str, document: Document) -> None:
         definitions = as_map(document.root.get(kind), kind, self._problems)

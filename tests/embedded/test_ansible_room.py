@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -304,7 +305,7 @@ def test_a_failing_task_says_what_and_where(room: Room) -> None:
     assert (failure.task, failure.host, failure.return_code) == ("Submit the job", "N_0", 3)
     assert (failure.stdout, failure.stderr, failure.hidden) == ("to stdout", "to stderr", False)
     assert failure.message == "non-zero return code"
-    assert failure.place == f"{request.playbook}:8"
+    assert failure.place == f"{request.playbook}:7"
     assert len(room.texts(EventKind.IGNORED)) == 1
     (text,) = room.texts(EventKind.FAILED)
     assert "return code 3" in text
@@ -365,17 +366,20 @@ def test_rescued_failures_do_not_count(room: Room) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("- hosts: all\n  tasks:\n    - command: a: b\n", "mapping values are not allowed"),
+        ("- hosts: all\n  tasks:\n    - command: a: b\n", "YAML parsing failed"),
         ("- hosts: all\n  tasks:\n    - no_such_module: {}\n", "no_such_module"),
-        ("[]", "empty"),
+        ("[]", "must contain at least one play"),
     ],
 )
 def test_a_broken_playbook_is_a_failure_with_ansibles_words(room: Room, text: str, expected: str) -> None:
     result = room.run(room.request(text))
     assert not result.ok
     (failure,) = result.failures
-    assert expected in failure.message
+    assert expected in failure.message.splitlines()[0]
     assert "Traceback" not in failure.message
+    if text != "[]":
+        assert failure.place is not None
+        assert failure.place.endswith("run.yml:3")
 
 
 def test_a_missing_playbook_is_a_failure(room: Room, tmp_path: Path) -> None:
@@ -499,7 +503,8 @@ def test_secrets_are_shown_nowhere(room: Room, tmp_path: Path) -> None:
     assert CANARY not in shown
     assert repr(CANARY)[1:-1] not in shown
     assert json.dumps(CANARY)[1:-1] not in shown
-    assert "c4n4ry" not in shown
+    contexts = [shown[max(0, found.start() - 60) : found.end() + 60] for found in re.finditer("c4n4ry", shown)]
+    assert not contexts
     assert "named after ***" in [event.task for event in room.events]
     for folder, _, files in os.walk(tmp_path / "runs"):
         for file in files:
@@ -617,7 +622,7 @@ LEAVES_PROCESSES = """
 def _sleepers(seconds: str) -> list[int]:
     found = []
     for path in Path("/proc").iterdir():
-        if path.name.isdigit() and seconds.encode() in _read(path / "cmdline").split(b"\0"):
+        if path.name.isdigit() and _read(path / "cmdline").split(b"\0")[:2] == [b"sleep", seconds.encode()]:
             found.append(int(path.name))
     return found
 

@@ -1,0 +1,73 @@
+"""Use cases: what a word of the user stands for: a topology file, a deployment or an execution; and its plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.app.placement import site_of
+from orchestrator.app.reading import load, plan_of
+from orchestrator.app.wiring import Home, topology_of
+from orchestrator.errors import UserError
+from orchestrator.model.plan import Plan
+from orchestrator.model.problems import Problem
+from orchestrator.model.topology import Topology
+from orchestrator.state import Deployment
+
+
+@dataclass(frozen=True)
+class Target:
+    """A topology, and the deployment of it that was meant, if one was.
+
+    ``plan`` and ``states`` (step to state) are set when an execution was meant. ``warnings`` are those of a file.
+    """
+
+    topology: Topology
+    deployment: Deployment | None = None
+    plan: Plan | None = None
+    states: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
+
+
+def find_target(home: Home, word: str, *, executions: bool = False) -> Target:
+    """What a word stands for: a file that is there, else a deployment, else (if wanted) an execution.
+
+    Raises UserError when it is none of these, DocumentError when the file has faults.
+    """
+    if Path(word).exists():
+        topology, warnings = load(home, Path(word))
+        return Target(topology, warnings=warnings)
+    living = {deployment.name: deployment for deployment in home.store.deployments()}
+    if word in living:
+        return Target(topology_of(living[word]), living[word])
+    found = _execution(home, word) if executions else None
+    if found is not None:
+        return found
+    names = f"deployed: {', '.join(living)}" if living else "nothing is deployed"
+    what = "file, deployment or execution" if executions else "file or deployment"
+    raise UserError(f"there is no {what} {word!r}", hint=names)
+
+
+def _execution(home: Home, word: str) -> Target | None:
+    from orchestrator.app.executions import show_execution, step_states
+
+    try:
+        details = show_execution(home, word)
+    except UserError:
+        return None
+    deployment = home.store.deployment(details.summary.execution.deployment_id)
+    return Target(topology_of(deployment), deployment, details.plan, step_states(details))
+
+
+def target_plan(target: Target, workflow: str) -> Plan:
+    """The plan of a workflow, with the sites of its steps where they are known. Raises UserError, DocumentError."""
+    plan = plan_of(target.topology, workflow)
+    if target.deployment is None:
+        return plan
+    matches = target.deployment.matches
+    sites = {node: site_of(target.topology, matches, node) for node in {step.node for step in plan.steps}}
+    steps = tuple(msgspec.structs.replace(step, site=sites[step.node]) for step in plan.steps)
+    return msgspec.structs.replace(plan, steps=steps)

@@ -1,0 +1,108 @@
+"""The beginning and the end of every call: the one place where errors become messages and exit statuses."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from orchestrator.cli.failures import report
+from orchestrator.cli.root import root
+from orchestrator.cli.session import Session
+
+BROKEN_PIPE = 128 + signal.SIGPIPE
+
+
+class Terminated(KeyboardInterrupt):
+    """Somebody asked this process to end with SIGTERM."""
+
+
+def main() -> NoReturn:
+    """Run ``orch`` with the words of the command line, and end the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _terminated)
+    session = Session(os.environ)
+    status = call(session, sys.argv[1:])
+    status = _flushed(status)
+    if session.opened is not None and _must_end_at_once(session):
+        os._exit(status)
+    sys.exit(status)
+
+
+def call(session: Session, words: Sequence[str]) -> int:
+    """Run one command; its exit status."""
+    try:
+        status = root.main(args=list(words), prog_name="orch", standalone_mode=False, obj=session)
+        return status if isinstance(status, int) else 0
+    except BrokenPipeError:
+        return BROKEN_PIPE
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _interrupted(session, error)
+    except click.UsageError as error:
+        session.json = session.json or "--json" in words
+        return _reported(session, error)
+    except Exception as error:
+        return _reported(session, error)
+
+
+def _reported(session: Session, error: Exception) -> int:
+    try:
+        return report(session, error)
+    except BrokenPipeError:
+        return BROKEN_PIPE
+
+
+def _interrupted(session: Session, error: BaseException) -> int:
+    """Ended by the user before or after anything was followed; what was begun is left in order."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    home = session.opened
+    if home is not None:
+        from orchestrator.app.leaving import detach
+        from orchestrator.cli.following import say_detached
+
+        for execution in detach(home):
+            say_detached(session, execution)
+    terminated = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)
+    return 128 + (signal.SIGTERM if terminated else signal.SIGINT)
+
+
+def _must_end_at_once(session: Session) -> bool:
+    """Whether threads of the engine would keep the process; its affairs are put in order."""
+    from orchestrator.app.leaving import leave, uses_engine
+
+    assert session.opened is not None
+    if not uses_engine(session.opened):
+        return False
+    with suppress(Exception):  # the answer is given: a lock file left behind must not turn it into an error
+        leave(session.opened)
+    return True
+
+
+def _flushed(status: int) -> int:
+    """Get everything out. Where it cannot be written any more, that decides the exit status."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # what is left in the buffer must not fail again when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return BROKEN_PIPE
+        status = status or 1
+        with suppress(OSError):
+            sys.stderr.write(f"error: the answer cannot be written: {error.strerror}\n")
+    with suppress(OSError):
+        sys.stderr.flush()
+    return status
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise Terminated

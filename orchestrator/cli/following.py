@@ -1,0 +1,205 @@
+"""Follows an execution to its end and tells how it ended; Ctrl-C leaves it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from orchestrator.app import executions
+from orchestrator.app.leaving import detach, under_way
+from orchestrator.cli.failures import failure_text, place_text
+from orchestrator.cli.progress import Progress
+from orchestrator.cli.session import Session
+from orchestrator.cli.terminal import clean
+from orchestrator.cli.text import duration
+from orchestrator.cli.views import JsonView, LineView, QuietView, View
+from orchestrator.state.records import Execution, ExecutionStatus, Failure
+
+
+class Left(Exception):
+    """A signal asked to stop following."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.status = 128 + number
+
+
+@contextmanager
+def heeding_signals() -> Iterator[Callable[[], int | None]]:
+    """While the block runs, SIGINT and SIGTERM are only noted, so that nothing is torn apart; asked for by a call.
+
+    The second one ends the process at once.
+    """
+    noted: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if noted:
+            os._exit(128 + number)
+        noted.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: noted[0] if noted else None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def see_through(session: Session, execution_id: str, *, after: int = 0, verbose: bool = False) -> int:
+    """Follow an execution to its end, and say how it ended; the exit status.
+
+    When this process carries it out, Ctrl-C leaves it: it can be resumed. ``after``: the event to begin behind.
+    Raises the error that keeps this process from going on with it.
+    """
+    try:
+        watch(session, execution_id, after=after, verbose=verbose)
+    except Left as left:
+        return left.status
+    return tell_end(session, execution_id)
+
+
+def watch(session: Session, execution_id: str, *, after: int = 0, verbose: bool = False) -> None:
+    """Show an execution until it has ended. Raises Left, when that is not awaited."""
+    home = session.home
+    view = make_view(session, execution_id, verbose=verbose)
+    with heeding_signals() as asked:
+        with view:
+            for event in executions.follow(home, execution_id, after=after):
+                if asked():
+                    break
+                try:
+                    view.show(event)
+                except BrokenPipeError:
+                    # nobody reads any more: what is being carried out goes on all the same
+                    if execution_id not in under_way(home):
+                        raise
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                    view = QuietView()
+        number = asked()
+        if number is not None:
+            for left in detach(home):
+                say_detached(session, left)
+            raise Left(number)
+
+
+def make_view(session: Session, execution_id: str, *, verbose: bool) -> View:
+    """The way to show an execution that fits the terminal and the options."""
+    if session.json:
+        return JsonView(session)
+    if session.quiet:
+        return QuietView()
+    details = executions.show_execution(session.home, execution_id)
+    progress = Progress(details.plan, executions.step_states(details))
+    if not session.terminal.live:
+        return LineView(session, progress, verbose=verbose)
+    from orchestrator.cli.live import LiveView  # imports rich
+
+    execution = details.summary.execution
+    title = f"{execution.workflow} on {details.summary.deployment} (execution {execution.id})"
+    return LiveView(progress, title, execution.started or execution.created, session.terminal)
+
+
+def say_detached(session: Session, execution_id: str) -> None:
+    """Say that an execution was left, and what can be done with it."""
+    if session.json:
+        session.data({"detached": {"execution": execution_id}}, line=True)
+        return
+    session.err(
+        f"detached: jobs of execution {execution_id} go on, nothing new is started\n"
+        f"  orch executions resume {execution_id}    take it up again\n"
+        f"  orch executions cancel {execution_id}    end its jobs"
+    )
+
+
+def tell_end(session: Session, execution_id: str) -> int:
+    """Say how an execution ended; the exit status: 0 when it is done, else 1."""
+    execution = executions.result(session.home, execution_id)
+    deployment = session.home.store.deployment(execution.deployment_id)
+    if session.json:
+        session.data({"result": execution_data(execution, deployment.name, execution.status.value)}, line=True)
+    elif execution.status is ExecutionStatus.DONE:
+        session.note(_done_text(session, execution, deployment.name))
+    else:
+        session.err(end_text(session, execution))
+    return 0 if execution.status is ExecutionStatus.DONE else 1
+
+
+def _done_text(session: Session, execution: Execution, deployment: str) -> str:
+    terminal = session.terminal
+    what = {"install": f"{deployment} is deployed", "uninstall": f"{deployment} is undeployed"}
+    said = what.get(execution.workflow, f"{execution.workflow} is done")
+    return terminal.styled(f"{terminal.symbols.done} {said}", "green") + f"{_took(execution)} [{execution.id}]"
+
+
+def end_text(session: Session, execution: Execution) -> str:
+    """What is to be said of an execution that was not done: why, where, and what to do."""
+    terminal = session.error_terminal
+    if not execution.status.final:
+        return (
+            f"{terminal.styled('error:', 'red', bold=True)} the process that carried execution {execution.id} out is "
+            f"gone\n  orch executions resume {execution.id}    take it up again"
+        )
+    failure = execution.failure or Failure("")
+    if execution.status is ExecutionStatus.CANCELLED:
+        head = terminal.styled("cancelled:", "yellow", bold=True) + f" {execution.workflow}{_took(execution)}"
+    else:
+        head = terminal.styled("error:", "red", bold=True)
+        head += f" {execution.workflow} failed{_took(execution)}: {clean(failure.message)}"
+    facts = failure_facts(failure, cancelled=execution.status is ExecutionStatus.CANCELLED)
+    lines = [head, *([failure_text(terminal, facts)] if facts else [])]
+    mended = "go on from there" if execution.status is ExecutionStatus.CANCELLED else "when the cause is mended"
+    lines.append(f"  orch executions resume {execution.id}    {mended}")
+    lines.append(f"  orch executions logs {execution.id}      all that happened")
+    return "\n".join(lines)
+
+
+def failure_facts(failure: Failure, *, cancelled: bool = False) -> list[tuple[str, str]]:
+    """What is known of a failure besides its message."""
+    facts = [
+        ("node", failure.node or ""),
+        ("step", failure.step or ""),
+        ("task", failure.task or ""),
+        ("place", place_text(failure.span) if failure.span else ""),
+        ("could not be stopped" if cancelled else "output", failure.output),
+        ("hint", failure.hint or ""),
+    ]
+    return [(name, value) for name, value in facts if value.strip()]
+
+
+def _took(execution: Execution) -> str:
+    if execution.started is None or execution.ended is None:
+        return ""
+    return f" after {duration(execution.ended - execution.started)}"
+
+
+def execution_data(execution: Execution, deployment: str, status: str) -> dict[str, Any]:
+    """An execution in JSON, without its inputs and its plan."""
+    failure = execution.failure
+    return {
+        "id": execution.id,
+        "deployment": deployment,
+        "workflow": execution.workflow,
+        "status": status,
+        "attempt": execution.attempt,
+        "created": execution.created,
+        "started": execution.started,
+        "ended": execution.ended,
+        "failure": failure_data(failure) if failure else None,
+    }
+
+
+def failure_data(failure: Failure) -> dict[str, Any]:
+    """A failure in JSON."""
+    return {
+        "message": failure.message,
+        "node": failure.node,
+        "step": failure.step,
+        "task": failure.task,
+        "output": failure.output,
+        "hint": failure.hint,
+        "place": str(failure.span) if failure.span else None,
+    }

@@ -1,0 +1,116 @@
+"""Commands that take the common options anywhere, and options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from orchestrator.cli.session import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    # said once is said: the place of the command that does not have it must not take it back
+    if value and isinstance(context.obj, Session):
+        setattr(context.obj, str(parameter.name), value)
+
+
+def common_options(*, shown: bool) -> list[click.Option]:
+    """The options of every command. ``shown``: all of them are in the help, not only those for answers."""
+    return [
+        click.Option(
+            ["--home", "home_folder"],
+            type=click.Path(path_type=Path),
+            metavar="FOLDER",
+            expose_value=False,
+            callback=_set,
+            hidden=not shown,
+            help="Where orch keeps its state (default: $ORCH_HOME, else the platform's data folder).",
+        ),
+        click.Option(
+            ["--sites", "sites_file"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            expose_value=False,
+            callback=_set,
+            hidden=not shown,
+            help="A description of sites, besides those found in the home and the working folder.",
+        ),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set,
+            is_eager=True,
+            help="Answer in JSON, errors too.",
+        ),
+        click.Option(
+            ["--quiet", "-q"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set,
+            is_eager=True,
+            help="Say only what was asked for, and what is wrong.",
+        ),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set,
+            is_eager=True,
+            hidden=not shown,
+            help="When orch itself is at fault, show where.",
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command with the common options."""
+
+    def __init__(self, *words: Any, **settings: Any) -> None:
+        settings["context_settings"] = {**HELP, **(settings.get("context_settings") or {})}
+        super().__init__(*words, **settings)
+        self.params.extend(common_options(shown=False))
+
+
+class Group(click.Group):
+    """A command with commands of its own, all with the common options."""
+
+    command_class = Command
+
+    def __init__(self, *words: Any, **settings: Any) -> None:
+        settings["context_settings"] = {**HELP, **(settings.get("context_settings") or {})}
+        super().__init__(*words, **settings)
+        self.params.extend(common_options(shown=False))
+
+
+def input_options(function: F) -> F:
+    """``-i NAME=VALUE`` and ``--inputs FILE``."""
+    function = click.option(
+        "--inputs",
+        "inputs_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A YAML file of inputs (`orch inputs TARGET -o FILE` writes one).",
+    )(function)
+    return click.option(
+        "-i",
+        "--input",
+        "pairs",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="One input; wins over the file. May be repeated.",
+    )(function)
+
+
+def verbose_option(function: F) -> F:
+    """``-v``: what jobs print and playbooks do, too."""
+    return click.option(
+        "-v", "--verbose", is_flag=True, help="Where there is no live view: show the output of jobs and tasks, too."
+    )(function)

@@ -1,0 +1,112 @@
+"""The command ``orch`` with its common options; its commands are imported when they are used."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import click
+
+from orchestrator.cli.options import HELP, common_options
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """Where a command is (module and name in it), and what it does in a few words."""
+
+    module: str
+    name: str
+    summary: str
+
+
+SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
+    "Topologies": {
+        "validate": Lazy("topologies", "validate", "Check a topology: every problem with file, line and column."),
+        "plan": Lazy("topologies", "plan", "Show what a workflow would do, step by step."),
+        "graph": Lazy("graph", "graph", "Draw a topology, a workflow or an execution."),
+        "inputs": Lazy("inputs", "inputs", "List the inputs of a topology or workflow, or write a file of them."),
+    },
+    "Deployments": {
+        "deploy": Lazy("work", "deploy", "Deploy a topology, once."),
+        "run": Lazy("work", "run", "Run a workflow of a deployment, as often as you like."),
+        "undeploy": Lazy("work", "undeploy", "Undo a deployment."),
+        "list": Lazy("deployments", "list_", "List the deployments."),
+        "show": Lazy("deployments", "show", "Show a deployment: its nodes, sites, states, attributes."),
+        "outputs": Lazy("deployments", "outputs", "Show the outputs of a deployment."),
+        "executions": Lazy("executions", "executions", "What ran: list, show, logs, cancel, resume."),
+    },
+    "Surroundings": {
+        "sites": Lazy("sites", "sites", "List the sites where things can run."),
+        "secrets": Lazy("secrets", "secrets", "Keep credentials: set, list, delete."),
+        "catalogue": Lazy("catalogue", "catalogue", "Keep data sets: add, list, show."),
+    },
+}
+"""Every command, in the order of the help."""
+
+COMMANDS: Mapping[str, Lazy] = {name: lazy for section in SECTIONS.values() for name, lazy in section.items()}
+
+
+class Root(click.Group):
+    """Imports a command when it is called, and lists all in sections."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        lazy = COMMANDS.get(cmd_name)
+        if lazy is None:
+            return None
+        command: click.Command = getattr(import_module(f"orchestrator.cli.commands.{lazy.module}"), lazy.name)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command, or say which one may have been meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            guess = f"did you mean `orch {close[0]}`?" if close else "`orch --help` lists the commands"
+            raise click.UsageError(f"there is no command {args[0]!r}; {guess}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands in sections."""
+        for section, commands in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, lazy.summary) for name, lazy in commands.items()], col_max=20)
+
+
+def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value or context.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = version("tosca-orch")
+    except PackageNotFoundError:
+        found = "(not installed: run from its sources)"
+    click.echo(f"orch {found}")
+    context.exit()
+
+
+@click.group(cls=Root, context_settings=HELP, params=common_options(shown=True))
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version and exit."
+)
+def root() -> None:
+    """Deploy an HPC workflow once, run it as often as you like: here, or on a cluster.
+
+    \b
+    A first minute:
+      orch validate topology.yaml                    is it right?
+      orch deploy topology.yaml                      once: images are built and copied
+      orch inputs topology.yaml exec_job -o in.yaml  which inputs does a run want?
+      orch run exec_job --inputs in.yaml             as often as you like
+      orch executions logs -f                        what it says
+
+    Ctrl-C detaches: jobs go on, and `orch executions resume` takes them up again. Every command explains itself with -h.
+    The options below may stand before and after a command.
+    """  # noqa: D301

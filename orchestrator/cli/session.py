@@ -1,0 +1,78 @@
+"""One call of ``orch``: its common options, its streams, and the home it works on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.terminal import Terminal, terminal_of
+from orchestrator.cli.text import as_json
+from orchestrator.model.values import masked
+
+if TYPE_CHECKING:
+    from orchestrator.app.wiring import Home
+
+
+class Session:
+    """What the commands of one call share. The common options may stand before and after the command's name."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self.home_folder: Path | None = None
+        self.sites_file: Path | None = None
+        self.json = False
+        self.quiet = False
+        self.debug = False
+
+    @cached_property
+    def home(self) -> Home:
+        """The orchestrator's home. Raises ConfigurationError."""
+        from orchestrator.app.settings import read_settings
+        from orchestrator.app.wiring import Home
+
+        return Home(read_settings(self.environment, home=self.home_folder, sites_file=self.sites_file))
+
+    @property
+    def opened(self) -> Home | None:
+        """The home, if this call has used it."""
+        home: Home | None = self.__dict__.get("home")
+        return home
+
+    @cached_property
+    def terminal(self) -> Terminal:
+        """What the standard output can show."""
+        return terminal_of(sys.stdout, self.environment)
+
+    @cached_property
+    def error_terminal(self) -> Terminal:
+        """What the standard error can show."""
+        return terminal_of(sys.stderr, self.environment)
+
+    def out(self, text: str = "") -> None:
+        """Say something that was asked for."""
+        click.echo(text, color=True)
+
+    def err(self, text: str) -> None:
+        """Say something besides: an error, a warning, what to do next."""
+        click.echo(text, err=True, color=True)
+
+    def note(self, text: str) -> None:
+        """Say what was done; not with ``--quiet`` or ``--json``."""
+        if not self.quiet and not self.json:
+            self.out(text)
+
+    def warn(self, text: str) -> None:
+        """Warn."""
+        self.err(self.error_terminal.styled("warning: ", "yellow", bold=True) + text)
+
+    def data(self, data: Any, *, line: bool = False) -> None:
+        """Answer in JSON; secrets in it are masked."""
+        self.out(as_json(masked(data), indent=None if line else 2))
+
+
+pass_session = click.make_pass_decorator(Session)
