@@ -17,8 +17,9 @@ from pathlib import Path
 from orchestrator.ansible.carrier import Carried, Carrier, Launch
 from orchestrator.ansible.cold import ColdCarrier
 from orchestrator.ansible.environment import ROOM, base_environment
-from orchestrator.ansible.processes import RUN_VARIABLE
+from orchestrator.ansible.processes import RUN_VARIABLE, Process, find_process
 
+_PREFIX = "orch-ansible-"
 _ROOM_FOR_MARK = 64
 _READY_LIMIT = 60.0
 _END_LIMIT = 5.0
@@ -69,7 +70,7 @@ class _Warm:
     """The warm process and the runs that it carries."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="orch-ansible-"))
+        self._folder = _own_folder()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         self._lock = threading.Lock()
@@ -154,6 +155,17 @@ class _Warm:
                 carried.ended(None, OSError("the warm Ansible process has ended"))
             self._running.clear()
         self._socket.close()
+
+
+def _own_folder() -> Path:
+    """A folder that bears its owner's name; those whose owners were killed, and their warm process too, are removed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*-*"):
+        pid, start, _ = folder.name.removeprefix(_PREFIX).split("-", 2)
+        if pid.isdigit() and start.isdigit() and not Process(int(pid), int(start)).is_alive():
+            shutil.rmtree(folder, ignore_errors=True)
+    owner = find_process(os.getpid())
+    name = f"{owner.pid}-{owner.start}" if owner else "0-0"
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{name}-"))
 
 
 def _keep_output(reading: int, carried: Carried) -> None:

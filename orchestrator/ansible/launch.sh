@@ -14,6 +14,8 @@ field_20() {
 # The 22nd field is the 20th after the program's name, which is in parentheses.
 start=$(field_20 ${stat##*) })
 export ORCH_RUN="$$-$start"
+# The agent's socket is there, and a socket's path is at most 108 characters long: this is a short name for it.
+[ "$ANSIBLE_SSH_AGENT" = auto ] && export ANSIBLE_LOCAL_TEMP="/proc/$$/cwd/tmp"
 # Opened for reading too, lest it waits for a reader that has died.
 printf '{"type": "process", "pid": %s, "start": %s}\n' "$$" "$start" 1<>"$events"
 read -r answer <"$go" || exit 250

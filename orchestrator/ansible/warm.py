@@ -2,8 +2,8 @@
 
 Usage: ``python warm.py FOLDER``, with a packet socket as standard input. A request is a JSON object and the file
 descriptor that becomes the new process's output; the answer tells its return code when it has ended. An empty object
-says that this program is ready for requests. It ends, and removes FOLDER, when the other end of the socket is closed. It
-must not import anything of the package, as it runs where only Ansible is sure to be found.
+says that this program is ready for requests. It ends, and removes FOLDER, when the other end of the socket is closed.
+It must not import anything of the package, as it runs where only Ansible is sure to be found.
 """
 
 from __future__ import annotations
@@ -168,6 +168,9 @@ def _introduce(request: dict[str, Any], place: int) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.environ[MARK] = mark
+    if os.environ.get("ANSIBLE_SSH_AGENT") == "auto":
+        # The agent's socket is there, and a socket's path is at most 108 characters long: this is a short name for it.
+        os.environ["ANSIBLE_LOCAL_TEMP"] = f"/proc/{pid}/cwd/tmp"
     _overwrite(place, mark)
     with Path(request["events"]).open("r+b", buffering=0) as events:
         events.write(json.dumps({"type": "process", "pid": pid, "start": start}).encode() + b"\n")

@@ -18,9 +18,12 @@ from orchestrator.jobs import (
     LocalJobs,
     SiteFolders,
     Watcher,
+    dag_run,
+    http_download,
     image_creation,
     image_transfer,
     pycompss,
+    pycompss_first_generation,
     stage_in,
     stage_out,
 )
@@ -37,7 +40,10 @@ JOB_KINDS: Mapping[str, JobKind] = {
     "dls.ansible.nodes.DLSDAGImageTransfer": image_transfer,
     "dls.ansible.nodes.DLSDAGStageInData": stage_in,
     "dls.ansible.nodes.DLSDAGStageOutData": stage_out,
+    "dls.ansible.nodes.HTTP2SSH": http_download,
+    "dls.ansible.nodes.DLSDAGRun": dag_run,
     "org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob": pycompss,
+    "pycomps.ansible.nodes.PyCOMPSJob": pycompss_first_generation,
 }
 """Node types whose jobs orch prepares and watches itself; a type derived from one of them counts as it."""
 

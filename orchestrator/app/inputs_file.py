@@ -53,12 +53,12 @@ def _about(item: InputUse) -> list[str]:
 def _entry(item: InputUse) -> list[str]:
     if item.default is not None:
         return _yaml(item.name, item.default)
-    name = _yaml(item.name, None)[0].removesuffix(" null").removesuffix(" ~")
+    name = _yaml(item.name, None)[0].removesuffix(" null")
     return [name] if item.required else [f"# {name}"]
 
 
 def _yaml(name: str, value: Value) -> list[str]:
-    text = yaml.safe_dump({name: value}, sort_keys=False, allow_unicode=True, default_flow_style=None, width=_WIDTH)
+    text = yaml.safe_dump({name: value}, sort_keys=False, allow_unicode=True, default_flow_style=False, width=_WIDTH)
     return text.rstrip("\n").split("\n")
 
 

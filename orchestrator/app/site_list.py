@@ -27,6 +27,4 @@ def list_sites(home: Home) -> list[KnownSite]:
             if name != LOCAL or site != built_in:
                 origins[name] = file
     sites = home.sites()
-    return [
-        KnownSite(sites[name], home.catalogue_folder(sites[name]), origins.get(name)) for name in sorted(sites)
-    ]
+    return [KnownSite(sites[name], home.catalogue_folder(sites[name]), origins.get(name)) for name in sorted(sites)]

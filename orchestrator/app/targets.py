@@ -15,6 +15,7 @@ from orchestrator.errors import UserError
 from orchestrator.model.plan import Plan
 from orchestrator.model.problems import Problem
 from orchestrator.model.topology import Topology
+from orchestrator.planning import workflow_names
 from orchestrator.state import Deployment
 
 
@@ -71,3 +72,8 @@ def target_plan(target: Target, workflow: str) -> Plan:
     sites = {node: site_of(target.topology, matches, node) for node in {step.node for step in plan.steps}}
     steps = tuple(msgspec.structs.replace(step, site=sites[step.node]) for step in plan.steps)
     return msgspec.structs.replace(plan, steps=steps)
+
+
+def workflows_of(target: Target) -> tuple[str, ...]:
+    """The workflows of which there is a plan: declared ones, and those that every topology has."""
+    return workflow_names(target.topology)

@@ -13,15 +13,19 @@ from typing import NoReturn
 
 import click
 
-from orchestrator.cli.failures import report
-from orchestrator.cli.root import root
+from orchestrator.cli.root import PipeClosed, root
 from orchestrator.cli.session import Session
+from orchestrator.errors import StorageError
 
 BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
 class Terminated(KeyboardInterrupt):
-    """Somebody asked this process to end with SIGTERM."""
+    """Somebody asked this process to end, with SIGTERM or by closing its terminal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def main() -> NoReturn:
@@ -29,7 +33,9 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _terminated)
     session = Session(os.environ)
     status = call(session, sys.argv[1:])
     status = _flushed(status)
@@ -43,7 +49,7 @@ def call(session: Session, words: Sequence[str]) -> int:
     try:
         status = root.main(args=list(words), prog_name="orch", standalone_mode=False, obj=session)
         return status if isinstance(status, int) else 0
-    except BrokenPipeError:
+    except PipeClosed:
         return BROKEN_PIPE
     except (click.Abort, KeyboardInterrupt) as error:
         return _interrupted(session, error)
@@ -55,15 +61,20 @@ def call(session: Session, words: Sequence[str]) -> int:
 
 
 def _reported(session: Session, error: Exception) -> int:
+    from orchestrator.cli.failures import report  # only when something is wrong
+
     try:
         return report(session, error)
     except BrokenPipeError:
         return BROKEN_PIPE
+    except StorageError as unwritten:
+        session.json = False
+        return report(session, unwritten)
 
 
 def _interrupted(session: Session, error: BaseException) -> int:
-    """Ended by the user before or after anything was followed; what was begun is left in order."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """Ended by the user while nothing was followed; what was begun is left in order."""
+    cause = error if isinstance(error, KeyboardInterrupt) else error.__cause__
     home = session.opened
     if home is not None:
         from orchestrator.app.leaving import detach
@@ -71,8 +82,7 @@ def _interrupted(session: Session, error: BaseException) -> int:
 
         for execution in detach(home):
             say_detached(session, execution)
-    terminated = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)
-    return 128 + (signal.SIGTERM if terminated else signal.SIGINT)
+    return 128 + (cause.number if isinstance(cause, Terminated) else signal.SIGINT)
 
 
 def _must_end_at_once(session: Session) -> bool:
@@ -105,4 +115,4 @@ def _flushed(status: int) -> int:
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    raise Terminated
+    raise Terminated(number)

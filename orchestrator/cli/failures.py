@@ -1,10 +1,11 @@
-"""Errors as they are shown: in text with the line that is wrong, or in JSON; and the exit status that goes with them."""
+"""Errors as they are shown: in text with the line that is wrong, or in JSON; and their exit status."""
 
 from __future__ import annotations
 
 import re
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -148,10 +149,8 @@ def _problem_text(problem: Problem, terminal: Terminal) -> str:
 def place_text(span: Span) -> str:
     """``file:line:column``, the file as seen from the working folder."""
     file = span.file
-    try:
-        file = str(Path(file).relative_to(Path.cwd())) if Path(file).is_absolute() else file
-    except (ValueError, OSError):
-        pass
+    with suppress(ValueError, OSError):
+        file = str(Path(file).relative_to(Path.cwd()))
     return f"{clean(file)}:{span.line}:{span.column}"
 
 

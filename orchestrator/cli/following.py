@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,7 +18,10 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.terminal import clean
 from orchestrator.cli.text import duration
 from orchestrator.cli.views import JsonView, LineView, QuietView, View
-from orchestrator.state.records import Execution, ExecutionStatus, Failure
+from orchestrator.state import Execution, ExecutionStatus, Failure
+
+_SAME_SIGNAL = 1.0
+"""Seconds within which a second signal is part of the first: make, timeout and shells pass theirs on, too."""
 
 
 class Left(Exception):
@@ -30,20 +34,22 @@ class Left(Exception):
 
 @contextmanager
 def heeding_signals() -> Iterator[Callable[[], int | None]]:
-    """While the block runs, SIGINT and SIGTERM are only noted, so that nothing is torn apart; asked for by a call.
+    """While the block runs, SIGINT, SIGTERM and SIGHUP are only noted, so that nothing is torn apart.
 
-    The second one ends the process at once.
+    What is given tells whether one came. Another one, a second later or more, ends the process at once.
     """
-    noted: list[int] = []
+    noted: list[tuple[int, float]] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if noted:
+        if noted and time.monotonic() - noted[0][1] > _SAME_SIGNAL:
             os._exit(128 + number)
-        noted.append(number)
+        noted.append((number, time.monotonic()))
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # those that are ignored (nohup, background jobs of scripts) stay so
+    before = {n: signal.signal(n, note) for n in heeded if signal.getsignal(n) is not signal.SIG_IGN}
     try:
-        yield lambda: noted[0] if noted else None
+        yield lambda: noted[0][0] if noted else None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -65,22 +71,18 @@ def see_through(session: Session, execution_id: str, *, after: int = 0, verbose:
 def watch(session: Session, execution_id: str, *, after: int = 0, verbose: bool = False) -> None:
     """Show an execution until it has ended. Raises Left, when that is not awaited."""
     home = session.home
+    session.carrying = True
     view = make_view(session, execution_id, verbose=verbose)
     with heeding_signals() as asked:
         with view:
             for event in executions.follow(home, execution_id, after=after):
                 if asked():
                     break
-                try:
-                    view.show(event)
-                except BrokenPipeError:
-                    # nobody reads any more: what is being carried out goes on all the same
-                    if execution_id not in under_way(home):
-                        raise
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-                    view = QuietView()
+                view.show(event)
         number = asked()
         if number is not None:
+            if session.terminal.live and execution_id in under_way(home):
+                session.err("detaching: playbooks are ended, jobs go on")
             for left in detach(home):
                 say_detached(session, left)
             raise Left(number)
@@ -171,7 +173,8 @@ def failure_facts(failure: Failure, *, cancelled: bool = False) -> list[tuple[st
 
 
 def _took(execution: Execution) -> str:
-    if execution.started is None or execution.ended is None:
+    # of one that was resumed, the time between its attempts would be counted, too
+    if execution.started is None or execution.ended is None or execution.attempt > 1:
         return ""
     return f" after {duration(execution.ended - execution.started)}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.text import Text
 from orchestrator.cli.progress import Progress, StepProgress
 from orchestrator.cli.terminal import COLOURS, Terminal, one_line, shortened, text_width
 from orchestrator.cli.text import counted, duration
-from orchestrator.state.records import Event
+from orchestrator.state import Event
 
 _DONE_SHOWN = 3
 _OUTPUT_SHOWN = 5
@@ -38,7 +39,8 @@ class LiveView:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._draw(ended=True)
-        self._live.__exit__(kind, error, trace)
+        with suppress(OSError):
+            self._live.__exit__(kind, error, trace)
 
     def show(self, event: Event | None) -> None:
         """Take an event in; draw when there is none for a while."""
@@ -58,7 +60,8 @@ class LiveView:
             terminal=self._terminal,
             ended=ended,
         )
-        self._live.update(Text("\n").join(lines), refresh=True)
+        with suppress(OSError):  # the terminal is gone; what is shown goes on
+            self._live.update(Text("\n").join(lines), refresh=True)
 
 
 def picture(

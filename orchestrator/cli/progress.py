@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from orchestrator.cli.terminal import clean
 from orchestrator.model.plan import Plan, PlanStep, StepKind
-from orchestrator.state.records import Event
+from orchestrator.state import Event
 
 _OUTPUT_LINES = 50
 

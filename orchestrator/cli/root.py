@@ -49,6 +49,10 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
 COMMANDS: Mapping[str, Lazy] = {name: lazy for section in SECTIONS.values() for name, lazy in section.items()}
 
 
+class PipeClosed(Exception):
+    """Nobody reads the answer any more."""
+
+
 class Root(click.Group):
     """Imports a command when it is called, and lists all in sections."""
 
@@ -71,6 +75,13 @@ class Root(click.Group):
             guess = f"did you mean `orch {close[0]}`?" if close else "`orch --help` lists the commands"
             raise click.UsageError(f"there is no command {args[0]!r}; {guess}", ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command. click would end the process by itself when nobody reads the answer."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise PipeClosed from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands in sections."""
@@ -107,6 +118,6 @@ def root() -> None:
       orch run exec_job --inputs in.yaml             as often as you like
       orch executions logs -f                        what it says
 
-    Ctrl-C detaches: jobs go on, and `orch executions resume` takes them up again. Every command explains itself with -h.
-    The options below may stand before and after a command.
-    """  # noqa: D301
+    Ctrl-C detaches: jobs go on, and `orch executions resume` takes them up again. Every command explains itself
+    with -h. The options below may stand before and after a command.
+    """

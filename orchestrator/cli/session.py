@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ import click
 
 from orchestrator.cli.terminal import Terminal, terminal_of
 from orchestrator.cli.text import as_json
+from orchestrator.errors import StorageError
 from orchestrator.model.values import masked
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ class Session:
         self.json = False
         self.quiet = False
         self.debug = False
+        self.carrying = False
+        """Whether something is carried out that must not end because of what is said."""
 
     @cached_property
     def home(self) -> Home:
@@ -54,12 +59,24 @@ class Session:
         return terminal_of(sys.stderr, self.environment)
 
     def out(self, text: str = "") -> None:
-        """Say something that was asked for."""
-        click.echo(text, color=True)
+        """Say something that was asked for.
+
+        Raises BrokenPipeError when nobody reads it, unless something is carried out: that goes on all the same.
+        Raises StorageError when it cannot be written.
+        """
+        try:
+            click.echo(text, color=True)
+        except BrokenPipeError:
+            if not self.carrying:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            raise StorageError(f"the answer cannot be written: {error.strerror}") from error
 
     def err(self, text: str) -> None:
-        """Say something besides: an error, a warning, what to do next."""
-        click.echo(text, err=True, color=True)
+        """Say something besides: an error, a warning, what to do next. When nobody hears it, it is lost."""
+        with suppress(OSError):
+            click.echo(text, err=True, color=True)
 
     def note(self, text: str) -> None:
         """Say what was done; not with ``--quiet`` or ``--json``."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +26,9 @@ class Symbols:
     dot: str
     ellipsis: str
 
+
+_USUAL = 80
+_NARROWEST = 20
 
 UNICODE = Symbols("✔", "✘", tuple("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"), "○", "⊘", "▲", "│", "·", "…")
 ASCII = Symbols("+", "x", tuple("-\\|/"), ".", "-", "!", "|", "-", "...")
@@ -76,8 +79,17 @@ def terminal_of(stream: TextIO, environment: Mapping[str, str]) -> Terminal:
     if not stream.isatty():
         return Terminal(colour=bool(environment.get("FORCE_COLOR")), symbols=symbols)
     dumb = environment.get("TERM", "dumb") in ("dumb", "unknown")
-    width = max(shutil.get_terminal_size().columns, 20)
-    return Terminal(width, not dumb and not environment.get("NO_COLOR"), not dumb, symbols)
+    return Terminal(_width(stream, environment), not dumb and not environment.get("NO_COLOR"), not dumb, symbols)
+
+
+def _width(stream: TextIO, environment: Mapping[str, str]) -> int:
+    columns = environment.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return max(int(columns), _NARROWEST)
+    try:
+        return max(os.get_terminal_size(stream.fileno()).columns or _USUAL, _NARROWEST)
+    except (OSError, ValueError):
+        return _USUAL
 
 
 def _can_encode(stream: TextIO, text: str) -> bool:

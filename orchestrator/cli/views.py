@@ -9,7 +9,7 @@ from orchestrator.cli.progress import Progress
 from orchestrator.cli.session import Session
 from orchestrator.cli.terminal import Terminal, clean
 from orchestrator.cli.text import clock, duration
-from orchestrator.state.records import Event
+from orchestrator.state import Event
 
 
 class View(Protocol):

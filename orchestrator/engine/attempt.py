@@ -143,7 +143,7 @@ class Attempt:
         self._events.add(
             self._execution.id,
             "execution",
-            status.value if failure is None else f"{status.value}: {failure.message}",
+            status.value,
             level="info" if status is ExecutionStatus.DONE else "error",
             data={"status": status.value},
         )

@@ -10,12 +10,14 @@ from orchestrator.jobs.preparation import (
     JobKind,
     SiteFolders,
     Submission,
+    dag_run,
+    http_download,
     image_creation,
     image_transfer,
     stage_in,
     stage_out,
 )
-from orchestrator.jobs.pycompss import pycompss
+from orchestrator.jobs.pycompss import pycompss, pycompss_first_generation
 from orchestrator.jobs.watching import JobBackend, Watcher
 
 __all__ = [
@@ -26,10 +28,13 @@ __all__ = [
     "SiteFolders",
     "Submission",
     "Watcher",
+    "dag_run",
     "expand",
+    "http_download",
     "image_creation",
     "image_transfer",
     "pycompss",
+    "pycompss_first_generation",
     "referenced_names",
     "stage_in",
     "stage_out",

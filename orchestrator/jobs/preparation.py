@@ -6,10 +6,11 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
-from orchestrator.errors import WorkError
+from orchestrator.errors import SiteError, WorkError
 from orchestrator.jobs.expansion import as_text
 from orchestrator.model.values import Value
 from orchestrator.sites import Site
@@ -159,3 +160,21 @@ def stage_out(inputs: Mapping[str, Value], context: JobContext) -> Submission:
         "node": context.node,
     }
     return program("transfer", request)
+
+
+def http_download(inputs: Mapping[str, Value], context: JobContext) -> Submission:
+    """``dls.ansible.nodes.HTTP2SSH``: a URL to a file; a target that ends with ``/`` is the folder to put it in."""
+    url = _required(inputs, context, "URL", "url_input", "url")
+    target = _required(inputs, context, "target path", "target_path_input", "target_path")
+    if target.endswith("/"):
+        target += PurePosixPath(unquote(urlsplit(url).path)).name or "download"
+    return program("transfer", {"kind": "download", "url": url, "target": target, "force": _flag(inputs.get("force"))})
+
+
+def dag_run(inputs: Mapping[str, Value], context: JobContext) -> Submission:
+    """Any other ``dls.ansible.nodes.DLSDAGRun``: there is no Airflow among the embedded services to run its DAG."""
+    raise SiteError(
+        f"{context.node}: site {context.site.name!r} has no service that runs the DAG {as_text(inputs.get('dag_id'))!r}",
+        hint="deploy on a site with a Data Logistics Service; the embedded one stages data in and out, "
+        "transfers images and downloads URLs",
+    )

@@ -11,6 +11,7 @@ import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from orchestrator.errors import WorkError
 from orchestrator.jobs.expansion import as_text, expand
@@ -28,7 +29,29 @@ def variables(workflow_inputs: Mapping[str, Value], node: str) -> dict[str, Valu
     return found
 
 
-def pycompss(inputs: Mapping[str, Value], context: JobContext) -> Submission:
+def pycompss_first_generation(inputs: Mapping[str, Value], context: JobContext) -> Submission:
+    """``pycomps.ansible.nodes.PyCOMPSJob``: the same job, said in single properties."""
+    image = first_given(inputs, "transferred_container_image", "transferred_container_image_submit", "container_image")
+    names = ("num_nodes", "qos", "python_interpreter", "extra_compss_opts")
+    translated: dict[str, Value] = {
+        "application": {
+            "command": inputs.get("command"),
+            "arguments": inputs.get("arguments"),
+            "container_opts": {"container_image": image},
+        },
+        "submission_params": {name: inputs.get(name) for name in names},
+        "num_nodes_input": inputs.get("num_nodes_input"),
+    }
+    environment = {
+        f"{way}_DATA_PATH": as_text(first_given(inputs, f"{way.lower()}_data_path_input", f"{way.lower()}_data_path"))
+        for way in ("INPUT", "OUTPUT")
+    }
+    return pycompss(translated, context, environment)
+
+
+def pycompss(
+    inputs: Mapping[str, Value], context: JobContext, environment: Mapping[str, str] = MappingProxyType({})
+) -> Submission:
     """``org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob`` as a job of this machine."""
     application = inputs.get("application") or {}
     parameters = inputs.get("submission_params") or {}
@@ -55,7 +78,7 @@ def pycompss(inputs: Mapping[str, Value], context: JobContext) -> Submission:
         # split first: an input with blanks or quotes in it stays one word
         "extra_options": [expand(word, names) for word in _words(as_text(setting("extra_compss_opts")), context.node)],
         "python_interpreter": as_text(parameters.get("python_interpreter")),
-        "environment": {},
+        "environment": dict(environment),
         "runcompss": _found(context.site.pycompss.runcompss),
         "num_nodes": _count(setting("num_nodes"), context.node),
         "qos": expand(as_text(setting("qos")), names),

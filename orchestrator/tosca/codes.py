@@ -152,6 +152,48 @@ IMPORT_OUTSIDE = _code(
     "Put the file inside and name it by a relative path.",
 )
 
+# archives (CSAR) and the lock file
+ARCHIVE_UNREADABLE = _code(
+    "T0251",
+    "Archive that cannot be read",
+    "The file is no zip archive, or it is damaged, encrypted or compressed by an unusual method.",
+    "Get the archive anew, or make it with `orch package`.",
+)
+ARCHIVE_UNSAFE = _code(
+    "T0252",
+    "Archive that is not safe to unpack",
+    "An entry of the archive would be written outside of it or over another one, or is a link that leads outside or a "
+    "special file. Nothing was unpacked.",
+    "Do not trust where the archive came from; make it anew from its sources.",
+)
+ARCHIVE_LIMIT = _code(
+    "T0253",
+    "Archive too large",
+    "The archive, its content, the number of its entries, the length of their names or the depth of its folders is "
+    "beyond what a CSAR needs, or it would grow too much when unpacked. Nothing was unpacked.",
+    "Leave out of the archive what the topology does not need.",
+)
+ARCHIVE_LAYOUT = _code(
+    "T0254",
+    "Archive without a clear entry",
+    "A CSAR names its service template in TOSCA-Metadata/TOSCA.meta (Entry-Definitions), or has exactly one at its root, "
+    "with template_name and template_version in its metadata (Simple Profile 1.3, section 6).",
+    "Make the archive with `orch package`, or mend TOSCA.meta.",
+)
+LOCK_DIFFERS = _code(
+    "T0261",
+    "Not what was locked",
+    "The file orch.lock beside the topology says which documents and files the topology was made of; now a profile is "
+    "there in another version, or a file has another content.",
+    "Bring back what was locked, or accept what there is now with `orch lock`.",
+)
+LOCK_UNREADABLE = _code(
+    "T0262",
+    "Lock file not understood",
+    "The file orch.lock is not one that `orch lock` has written.",
+    "Write it anew with `orch lock`, or remove it.",
+)
+
 UNKNOWN_TYPE = _code(
     "T0301",
     "Unknown type",

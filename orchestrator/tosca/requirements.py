@@ -366,7 +366,11 @@ class RequirementReader:
                 self._problems.error(codes.MISSING_REQUIREMENT, message, template.span, hint, *notes)
 
     def _may_stay_open(self, template: NodeTemplate, name: str) -> bool:
-        return bool(_OPEN_DIRECTIVES & set(template.directives)) or (template.name, name) in self._substituted
+        return (
+            bool(_OPEN_DIRECTIVES & set(template.directives))
+            or (template.name, name) in self._substituted
+            or template.type in self._types.substituted
+        )
 
 
 def with_relationships(template: NodeTemplate, relationships: tuple[Relationship, ...]) -> NodeTemplate:

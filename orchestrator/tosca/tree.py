@@ -48,7 +48,11 @@ class Scalar(Place):
     def __init__(
         self, file: str, line: int, column: int, end_line: int, end_column: int, text: str, plain: bool
     ) -> None:
-        super().__init__(file, line, column, end_line, end_column)
+        self.file = file  # not by super(): a document has hundreds of thousands of these
+        self.line = line
+        self.column = column
+        self.end_line = end_line
+        self.end_column = end_column
         self.text = text
         self.plain = plain
 

@@ -116,6 +116,8 @@ class TypeTable:
         for document in documents:
             for kind in _NAMESPACES:
                 self._collect(kind, document)
+        self.substituted = frozenset(name for d in documents[1:] if (name := _substitutes(d)) is not None)
+        """The node types that an imported topology stands for; what it needs, it may bring itself."""
 
     # names
 
@@ -604,3 +606,10 @@ class TypeTable:
         items = as_list(tree, what, self._problems) if not isinstance(tree, Scalar) else [tree]
         found = (as_scalar(item, what, self._problems) for item in items)
         return tuple(name for written in found if written is not None and (name := self.lookup(kind, written)))
+
+
+def _substitutes(document: Document) -> str | None:
+    topology = document.root.get("topology_template")
+    mappings = topology.get("substitution_mappings") if isinstance(topology, Map) else None
+    written = mappings.get("node_type") if isinstance(mappings, Map) else None
+    return written.text if isinstance(written, Scalar) else None

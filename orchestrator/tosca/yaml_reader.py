@@ -23,6 +23,8 @@ MAX_REPEATED = 1_000_000
 """How many values may come in through aliases in one document."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BAD_KEY = "\ud800"
+"""Stands for a key that was reported and whose entry is left out; the parser lets no surrogate through."""
 _EXPLICIT_TEXT = ("!", "tag:yaml.org,2002:str")
 
 
@@ -196,29 +198,29 @@ class _Composer:
             return
         top = self._stack[-1]
         top.size += size
-        if isinstance(top.node, List):
-            top.node.items.append(node)
+        container = top.node
+        if isinstance(container, List):
+            container.items.append(node)
         elif top.key is None:
-            self._key(top, node)
+            if isinstance(node, Scalar):
+                top.key = node
+            else:
+                self._bad_key(top, node)
         else:
             key, top.key = top.key, None
-            if self._skip(key):
-                return
-            self._entry(top.node, key, node)
+            if key.text not in container.entries and key.text != _BAD_KEY:
+                container.entries[key.text] = (key, node)
+            else:
+                self._entry(container, key, node)
 
-    def _key(self, top: _Open, node: Tree) -> None:
-        if isinstance(node, Scalar):
-            top.key = node
-            return
+    def _bad_key(self, top: _Open, node: List | Map) -> None:
         message = f"{'a map' if isinstance(node, Map) else 'a list'} is used as a key"
         self.problems.error(codes.BAD_KEY, message, node.span, "put quotes around a text that begins with { or [")
-        top.key = Scalar(node.file, node.line, node.column, node.end_line, node.end_column, "\0", False)
-
-    @staticmethod
-    def _skip(key: Scalar) -> bool:
-        return key.text == "\0"
+        top.key = Scalar(node.file, node.line, node.column, node.end_line, node.end_column, _BAD_KEY, False)
 
     def _entry(self, into: Map, key: Scalar, value: Tree) -> None:
+        if key.text == _BAD_KEY:
+            return
         before = into.entries.get(key.text)
         if before is None:
             into.entries[key.text] = (key, value)
@@ -231,7 +233,7 @@ class _Composer:
         node = closed.node
         last: Place | None = None
         if isinstance(node, Map):
-            if closed.key is not None and not self._skip(closed.key):  # the text ended within an entry
+            if closed.key is not None:  # the text ended within an entry
                 key = closed.key
                 end = (key.end_line, key.end_column)
                 self._entry(node, key, Scalar(self.label, *end, *end, "", True))

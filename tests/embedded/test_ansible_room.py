@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -31,7 +34,7 @@ from orchestrator.ansible import (
 from orchestrator.ansible.carrier import Carrier
 from orchestrator.ansible.cold import ColdCarrier
 from orchestrator.ansible.forked import ForkedCarrier
-from orchestrator.ansible.processes import Process, find_process, members
+from orchestrator.ansible.processes import RUN_VARIABLE, Process, find_process, mark_of, members
 from orchestrator.errors import StorageError, WorkError
 from orchestrator.model.values import Secret
 
@@ -650,6 +653,22 @@ def test_stop_ends_every_process_of_the_run_and_no_other(room: Room, tmp_path: P
         os.kill(kept, signal.SIGKILL)
 
 
+def test_every_process_of_a_run_bears_its_mark(room: Room) -> None:
+    bare: list[int] = []
+
+    def look(event: TaskEvent) -> None:
+        if event.kind is EventKind.TASK:
+            leader = room.processes[0]
+            wait_for(lambda: len(members(leader)) >= 3)
+            mark = f"{RUN_VARIABLE}={mark_of(leader)}".encode()
+            bare.extend(p.pid for p in members(leader) if mark not in _read(Path(f"/proc/{p.pid}/environ")))
+            room.stop.set()
+
+    room.on_event = look
+    assert room.play("- command: sleep 600").cancelled
+    assert not bare
+
+
 def test_stop_before_the_start_does_nothing_of_the_playbook(room: Room, tmp_path: Path) -> None:
     room.stop.set()
     result = room.play("- file: {path: '{{ f }}', state: touch}", variables={"f": str(tmp_path / "touched")})
@@ -826,6 +845,22 @@ def test_the_warm_process_dies_with_the_orchestrator(tmp_path: Path) -> None:
     wait_for(lambda: not Path(folder).exists())
 
 
+def test_folders_of_the_dead_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = find_process(os.getpid())
+    assert own is not None
+    dead = tmp_path / f"orch-ansible-{own.pid}-{own.start + 1}-x"
+    living = tmp_path / f"orch-ansible-{own.pid}-{own.start}-x"
+    for folder in (dead, living):
+        folder.mkdir()
+    carrier = ForkedCarrier()
+    try:
+        assert Room(tmp_path, carrier).play("- debug:").ok
+    finally:
+        carrier.close()
+    assert {path.name for path in tmp_path.glob("orch-ansible-*")} == {living.name}
+
+
 def test_a_killed_warm_process_is_replaced(tmp_path: Path) -> None:
     carrier = ForkedCarrier()
     try:
@@ -868,3 +903,100 @@ def test_without_a_warm_process_runs_are_carried_the_ordinary_way(
         assert result.outputs == {"N_0": {"A": 1}}
     finally:
         carrier.close()
+
+
+# Hosts reached by ssh
+
+_SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin")
+
+
+@pytest.fixture
+def ssh_host(tmp_path: Path) -> Iterator[Callable[[str], Host]]:
+    """A real ssh server of this user; gives a host for the text of a private key."""
+    if _SSHD is None:
+        pytest.skip("no sshd here")
+    folder = tmp_path / "sshd"
+    folder.mkdir(mode=0o700)
+    for name in ("host_key", "user_key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {
+        "Port": port,
+        "ListenAddress": "127.0.0.1",
+        "HostKey": folder / "host_key",
+        "AuthorizedKeysFile": folder / "user_key.pub",
+        "StrictModes": "no",
+        "UsePAM": "no",
+        "PidFile": "none",
+    }
+    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    server = subprocess.Popen([_SSHD, "-D", "-e", "-f", "/dev/null", *words], stderr=subprocess.DEVNULL)
+    known = folder / "known_hosts"
+    known.write_text(f"[127.0.0.1]:{port} {(folder / 'host_key.pub').read_text()}")
+
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    def host(known_hosts: str) -> Host:
+        return Host(
+            "N_0",
+            {
+                "ansible_connection": "ssh",
+                "ansible_host": "127.0.0.1",
+                "ansible_port": port,
+                "ansible_user": getpass.getuser(),
+                "ansible_python_interpreter": sys.executable,
+                "ansible_ssh_private_key": Secret((folder / "user_key").read_text()),
+                "ansible_ssh_common_args": f"-o UserKnownHostsFile={known_hosts} -o IdentitiesOnly=no",
+            },
+        )
+
+    try:
+        wait_for(listens)
+        yield lambda which: host(str(known) if which == "known" else "/dev/null")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_a_host_is_reached_with_a_key_that_is_only_a_value(room: Room, ssh_host: Callable[[str], Host]) -> None:
+    masters: set[int] = set()
+    # Sockets must have short paths, users' folders need not.
+    room.tmp_path = room.tmp_path / ("long" * 20)
+    room.tmp_path.mkdir()
+
+    def look(event: TaskEvent) -> None:
+        masters.update(
+            int(path.parent.name)
+            for path in Path("/proc").glob("[0-9]*/comm")
+            if _read(path).strip() == b"ssh" and b"[mux]" in _read(path.parent / "cmdline")
+        )
+
+    room.on_event = look
+    result = room.play(
+        """
+- command: {argv: [echo, "{{ word }}"]}
+  register: said
+- copy: {content: text, dest: "{{ file }}"}
+- set_fact: {SAID: "{{ said.stdout }}"}
+""",
+        hosts=(ssh_host("known"),),
+        group=HostGroup.TARGET_HOSTS,
+        variables={"word": "{{ x }} 'q'", "file": str(room.tmp_path / "copied")},
+        outputs=("SAID",),
+    )
+    assert result.ok, result
+    assert result.outputs["N_0"] == {"SAID": "{{ x }} 'q'"}
+    assert (room.tmp_path / "copied").read_text() == "text"
+    assert "PRIVATE KEY" not in repr(result) + repr(room.events)
+    assert masters, "the connection is shared between tasks"
+    wait_for(lambda: not any(find_process(pid) for pid in masters), 5)
+
+
+def test_an_unknown_host_key_is_refused(room: Room, ssh_host: Callable[[str], Host]) -> None:
+    result = room.play("- command: 'true'", hosts=(ssh_host("unknown"),))
+    assert result.unreachable == ("N_0",)
+    assert "ost key" in result.failures[0].message

@@ -96,7 +96,9 @@ class Orch:
         for process in self.started:
             if process.poll() is None:
                 process.kill()
-            process.communicate()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
         for pid in processes_of(self.home):
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -131,7 +133,7 @@ class Workflow:
         shutil.copy(EXAMPLE / "topology.yaml", self.topology)
         step = self.folder / "registry" / "minimal_workflow" / "wordcount"
         (step / "src").mkdir(parents=True)
-        (step / "eflows4hpc.yaml").write_text("apt: []\npip: []\nspack: [compss]\n")
+        shutil.copy(EXAMPLE / "registry/minimal_workflow/wordcount/eflows4hpc.yaml", step)
         shutil.copy(PROGRAM, step / "src" / "wordcount_blocks.py")
         self.text = self.folder / "data.txt"
         self.text.write_text(TEXT)

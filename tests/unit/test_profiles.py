@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
+
+from orchestrator.model.topology import NodeType
+from orchestrator.tosca import Catalog, read_topology
 
 ROOT = Path(__file__).parents[2]
 TYPES = ROOT / "tosca_types"
 EXAMPLE = ROOT / "topologies" / "minimal_workflow"
+SAMPLES = ROOT.parent / "shared" / "samples" / "eflows4hpc"
 RUNNABLE = "tosca.interfaces.node.lifecycle.Runnable"
 SECTIONS = (
     "artifact_types",
@@ -48,6 +55,7 @@ VERSIONS = {
     "imagecreation.ansible": "1.3.0",
     "dls.ansible": "1.3.0",
     "org.eflows4hpc.pycompss.plugin": "1.1.0",
+    "pycomps.ansible": "1.1.0",
     "orch-types": "1.0.0",
 }
 PLUGIN = "org.eflows4hpc.pycompss.plugin"
@@ -186,6 +194,7 @@ def test_jobs_are_watched_by_the_orchestrator_and_have_their_playbooks_named() -
         ("imagecreation.ansible", "imagecreation.ansible.nodes.ImageCreation", "submit_imagecreation.yaml"),
         ("dls.ansible", "dls.ansible.nodes.DLSDAGRun", "submit_dag.yaml"),
         (PLUGIN, f"{PLUGIN}.nodes.PyCOMPSJob", "submit_pycompss.yaml"),
+        ("pycomps.ansible", "pycomps.ansible.nodes.PyCOMPSJob", "submit_pycompss.yaml"),
     ):
         runnable = PROFILES[profile]["node_types"][name]["interfaces"][RUNNABLE]
         assert runnable["run"]["implementation"] == {"file": "job", "type": "orch.artifacts.JobWatch"}
@@ -203,6 +212,49 @@ def test_every_named_playbook_is_there() -> None:
                 assert (ROOT / "playbooks" / profile / file).is_file(), (name, file)
 
 
+@pytest.mark.parametrize("name", VERSIONS)
+def test_a_profile_reads_without_problems(name: str) -> None:
+    assert [str(p) for p in read_topology(TYPES / name / "types.yaml").problems] == []
+
+
+NodeTypes = Callable[[str], dict[str, NodeType]]
+
+
+def node_types(file: Path, catalog: Catalog | None = None) -> dict[str, NodeType]:
+    """The node types of a profile by their short names, with what they inherit."""
+    topology = read_topology(file, catalog).topology
+    assert topology is not None
+    own = f"{topology.name}.nodes."
+    return {n.removeprefix(own): t for n, t in topology.node_types.items() if n.startswith(own)}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> NodeTypes:
+    """Shipped profiles, by name."""
+    return cache(lambda profile: node_types(TYPES / profile / "types.yaml"))
+
+
+@pytest.fixture(scope="module")
+def samples() -> Path:
+    """The folder of public sample documents, beside the checkout."""
+    if not SAMPLES.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail(f"the sample documents are not in {SAMPLES}")
+        pytest.skip(f"the sample documents are not in {SAMPLES}")
+    return SAMPLES
+
+
+@pytest.fixture(scope="module")
+def public(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> NodeTypes:
+    """Public profiles, by name."""
+    folder = tmp_path_factory.mktemp("catalog")
+    for file in [*(samples / "types").glob("*.yml"), *(samples / "profiles").glob("*.yml")]:
+        (folder / file.stem).mkdir()
+        shutil.copy(file, folder / file.stem / "types.yaml")
+    catalog = Catalog([folder], shipped=False)
+    return cache(lambda profile: node_types(folder / profile / "types.yaml", catalog))
+
+
 COMMON = {
     "submit_tasks",
     "dls_api_url",
@@ -213,33 +265,128 @@ COMMON = {
     "debug_logs",
     "conf",
 }
-HOST = {"host", "host_from_env", "port", "login", "vault_id", "login_input", "vault_id_input"}
+LOGIN = {"login", "vault_id", "login_input", "vault_id_input"}
+HOST = LOGIN | {"host", "host_from_env", "port"}
+END = ("path", "path_input", "host", "host_from_env", "port", "login", "login_input", "vault_id", "vault_id_input")
+ENDS = {f"{end}_{name}" for end in ("source", "target") for name in END}
+TRANSFERS = {
+    "DLSDAGRun": ("submit_dag_generic", LOGIN),
+    "DLSDAGStageInData": ("submit_dag_stagein_data", HOST | {"oid", "oid_input", "target_path", "target_path_input"}),
+    "DLSDAGWebdavStageInData": (
+        "submit_dag_webdav_stagein_data",
+        HOST | {"oid", "oid_input", "target_path", "target_path_input", "force"},
+    ),
+    "HTTP2SSH": (
+        "submit_dag_http2ssh_data",
+        HOST | {"url", "url_input", "target_path", "target_path_input", "force"},
+    ),
+    "GIT2SSH": (
+        "submit_dag_git2ssh_data",
+        HOST | {"git_url", "git_url_input", "git_repo", "git_repo_input", "target_path", "target_path_input"},
+    ),
+    "SSH2SSH": ("submit_dag_ssh2ssh_data", LOGIN | ENDS),
+    "DLSDAGWebdavStageOutData": (
+        "submit_dag_webdav_stageout_data",
+        HOST | {"oid", "oid_input", "source_path", "source_path_input"},
+    ),
+    "DLSDAGModelUpload": ("submit_dag_mlflow_upload", HOST | {"location", "location_input", "subfolder"}),
+    "DLSDAGModelSearchUpload": (
+        "submit_dag_model_search_upload",
+        HOST | {"location", "location_input", "experiment", "experiment_input"},
+    ),
+    "DLSDAGModelStageIn": (
+        "submit_dag_model_stagein",
+        HOST | {"location", "location_input", "experiment", "experiment_input"} | {"model_path", "model_path_input"},
+    ),
+    "DLSDAGStageOutData": (
+        "submit_dag_stageout_data",
+        HOST | {"mid", "mid_input", "source_path", "source_path_input", "register", "register_input"},
+    ),
+    "DLSDAGImageTransfer": (
+        "submit_dag_image_transfer",
+        HOST
+        | {"builded_file_name_start", "builded_file_name_run", "image_builder_url", "target_path"}
+        | {"image_builder_vault_secret_path", "image_id", "image_id_input", "target_path_input"},
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    ("name", "inputs"),
-    [
-        ("DLSDAGRun", {"login", "vault_id", "login_input", "vault_id_input"}),
-        ("DLSDAGStageInData", HOST | {"oid", "oid_input", "target_path", "target_path_input"}),
-        (
-            "DLSDAGStageOutData",
-            HOST | {"mid", "mid_input", "source_path", "source_path_input", "register", "register_input"},
-        ),
-        (
-            "DLSDAGImageTransfer",
-            HOST
-            | {"builded_file_name_start", "builded_file_name_run", "image_builder_url", "target_path"}
-            | {"image_builder_vault_secret_path", "image_id", "image_id_input", "target_path_input"},
-        ),
-    ],
-)
-def test_transfers_keep_their_public_inputs(name: str, inputs: set[str]) -> None:
-    interfaces = PROFILES["dls.ansible"]["node_types"][f"dls.ansible.nodes.{name}"]["interfaces"]
-    assert set(interfaces[RUNNABLE]["inputs"]) == COMMON
-    assert set(interfaces[RUNNABLE]["submit"]["inputs"]) == inputs
-    assert set(interfaces["Standard"]["inputs"]) == COMMON | {"run_in_standard_mode"}
-    started = {i for i in inputs if not i.endswith("_input")}
-    assert set(interfaces["Standard"]["start"]["inputs"]) == started
+def test_every_transfer_is_told_what_the_public_one_is_told(shipped: NodeTypes) -> None:
+    types = shipped("dls.ansible")
+    assert set(types) == set(TRANSFERS)
+    for name, (tasks, inputs) in TRANSFERS.items():
+        submit = types[name].interfaces["Runnable"].operations["submit"]
+        start = types[name].interfaces["Standard"].operations["start"]
+        assert set(submit.inputs) == COMMON | inputs, name
+        started = {i for i in inputs if not i.endswith("_input")}
+        assert set(start.inputs) == COMMON | started | {"run_in_standard_mode"}, name
+        for operation, file in ((submit, "submit_dag.yaml"), (start, "start_in_standard_mode.yaml")):
+            assert builtin(operation.inputs["submit_tasks"])["value"] == f"{tasks}.yaml", name
+            assert operation.implementation is not None
+            assert operation.implementation.file == file, name
+
+
+def builtin(value: Any) -> Any:
+    """A part of the model without its places and the words that explain it."""
+    if isinstance(value, msgspec.Struct):
+        return builtin(msgspec.to_builtins(value, enc_hook=str))
+    if isinstance(value, dict):
+        return {k: builtin(v) for k, v in value.items() if k not in ("span", "description")}
+    return [builtin(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def facts(node_type: NodeType) -> dict[str, Any]:
+    """What a topology can rely on in a node type, flat: a path to a value."""
+    found: dict[str, Any] = {"lineage": list(node_type.lineage)}
+    for section in ("properties", "attributes", "requirements", "capabilities"):
+        found |= {f"{section}.{name}": builtin(entry) for name, entry in getattr(node_type, section).items()}
+    for interface, operation in (("Standard", "start"), ("Runnable", "submit"), ("Runnable", "run")):
+        inputs = node_type.interfaces[interface].operations[operation].inputs
+        found |= {f"{operation}.{name}": builtin(value) for name, value in inputs.items()}
+    return found
+
+
+SITES_BUSINESS = {"properties.dls_api_username", "properties.dls_api_password"}
+# The public tasks for plain stage-in, which its submit names, would not pass "force" on.
+DIFFERENT = {"DLSDAGWebdavStageInData": {"submit.submit_tasks", "run.submit_tasks"}}
+
+
+@pytest.mark.parametrize("name", TRANSFERS)
+def test_a_transfer_is_that_of_the_public_profile(name: str, shipped: NodeTypes, public: NodeTypes) -> None:
+    assert set(public("dls.ansible")) == set(TRANSFERS)
+    ours, theirs = facts(shipped("dls.ansible")[name]), facts(public("dls.ansible")[name])
+    different = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+    assert different == SITES_BUSINESS | DIFFERENT.get(name, set())
+
+
+def test_first_pycompss_job_is_that_of_the_public_profile_without_the_key(
+    shipped: NodeTypes, public: NodeTypes
+) -> None:
+    ours, theirs = (facts(types("pycomps.ansible")["PyCOMPSJob"]) for types in (shipped, public))
+    different = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+    image = {"submit.transferred_container_image", "submit.transferred_container_image_submit"}
+    assert different == image | {f"{operation}.{i}" for operation in ("submit", "run") for i in ("key", "vault_id")}
+    assert not [key for key in ours if key.endswith(".key")]
+
+
+def test_first_pycompss_job_reads_no_secret_and_images_that_are_there(shipped: NodeTypes) -> None:
+    runnable = PROFILES["pycomps.ansible"]["node_types"]["pycomps.ansible.nodes.PyCOMPSJob"]["interfaces"][RUNNABLE]
+    made = list(calls(runnable))
+    assert not [function for function, _ in made if "secret" in function]
+    assert runnable["inputs"]["vault_id"] == {"get_input": "vault_id"}
+    images = [arguments[2] for function, arguments in made if function == "get_attribute"]
+    assert images == ["image_file_path_start", "image_file_path_submit"]
+    assert set(images) <= set(shipped("dls.ansible")["DLSDAGImageTransfer"].attributes)
+
+
+TOPOLOGIES = ("minimal_workflow_classic", "minimal_workflow_parallel", "pillar_I_non_intrusive", "rom_pillar_I")
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_public_topologies_are_valid(name: str, samples: Path) -> None:
+    reading = read_topology(samples / "topologies" / f"{name}.yaml")
+    assert reading.topology is not None
+    assert [str(p) for p in reading.problems if p.code != "T0203"] == []  # T0203: another version of a profile is taken
 
 
 def test_pycompss_job_has_both_spellings_and_its_inputs() -> None:

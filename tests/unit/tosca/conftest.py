@@ -1,8 +1,7 @@
-"""What the tests of reading share: the public samples, and documents written in place."""
+"""What the tests of reading share: a catalog of the public samples, and documents written in place."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import textwrap
 from collections.abc import Callable
@@ -11,18 +10,6 @@ from pathlib import Path
 import pytest
 
 from orchestrator.tosca import Catalog, Reading, read_text
-
-SAMPLES = Path(__file__).parents[4] / "shared" / "samples" / "eflows4hpc"
-
-
-@pytest.fixture(scope="session")
-def samples() -> Path:
-    """The folder of public sample documents, beside the checkout."""
-    if not SAMPLES.is_dir():
-        if os.environ.get("CI"):
-            pytest.fail(f"the sample documents are not in {SAMPLES}")
-        pytest.skip(f"the sample documents are not in {SAMPLES}")
-    return SAMPLES
 
 
 @pytest.fixture(scope="session")

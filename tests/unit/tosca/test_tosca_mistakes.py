@@ -453,7 +453,8 @@ ELSEWHERE = {"T0101", "T0102", "T0103", "T0210", "T0303", "T0901"}
 
 
 def test_every_code_has_a_mistake() -> None:
-    assert set(CODES) - {code for code, _ in MISTAKES.values()} - ELSEWHERE == set()
+    elsewhere = {code for code in CODES if code in ELSEWHERE or code.startswith(("T025", "T026"))}  # archives, locks
+    assert set(CODES) - {code for code, _ in MISTAKES.values()} - elsewhere == set()
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -1,0 +1,127 @@
+"""``orch validate`` and ``orch plan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.app.reading import Checked
+from orchestrator.app.reading import validate as check
+from orchestrator.app.targets import find_target, target_plan, workflows_of
+from orchestrator.cli.failures import place_text, problem_data, problems_text, totals
+from orchestrator.cli.options import Command
+from orchestrator.cli.session import Session, pass_session
+from orchestrator.cli.text import counted, table
+from orchestrator.model.plan import Outcome, Plan, StepKind
+
+
+@click.command(cls=Command)
+@click.argument("file", type=click.Path(path_type=Path))
+@pass_session
+def validate(session: Session, file: Path) -> int:
+    """Check a topology: every problem with file, line and column.
+
+    All that it imports is read, its types and values are checked, and its workflows are planned. Nothing is deployed.
+    The exit status is 2 when there are errors; warnings do not count.
+
+    \b
+    Examples:
+      orch validate topology.yaml
+      orch validate topology.yaml --json
+    """
+    checked = check(session.home, file)
+    if session.json:
+        session.data(_checked_data(file, checked))
+        return 0 if checked.ok else 2
+    if checked.problems:
+        session.err(problems_text(checked.problems, session.error_terminal))
+    if checked.ok and checked.topology is not None:
+        nodes = counted(len(checked.topology.node_templates), "node")
+        workflows = ", ".join(checked.topology.workflows) or "none declared"
+        mark = session.terminal.styled(f"{session.terminal.symbols.done} {file} is valid", "green")
+        session.note(f"{mark}: {checked.topology.name}, {nodes}, workflows: {workflows}")
+    return 0 if checked.ok else 2
+
+
+def _checked_data(file: Path, checked: Checked) -> dict[str, Any]:
+    topology = checked.topology
+    return {
+        "file": str(file),
+        "valid": checked.ok,
+        "topology": topology.name if topology else None,
+        "nodes": list(topology.node_templates) if topology else [],
+        "workflows": list(topology.workflows) if topology else [],
+        "problems": [problem_data(problem) for problem in checked.problems],
+        "totals": totals(checked.problems),
+    }
+
+
+@click.command(cls=Command)
+@click.argument("target")
+@click.argument("workflow", default="install")
+@pass_session
+def plan(session: Session, target: str, workflow: str) -> None:
+    """Show what a workflow would do, step by step.
+
+    TARGET is a topology file or the name of a deployment, WORKFLOW a workflow it declares or one that every topology
+    has (install, uninstall, start, stop, run, cancel); install when it is left out.
+
+    \b
+    Examples:
+      orch plan topology.yaml
+      orch plan topology.yaml exec_job
+      orch plan my-deployment exec_job --json
+    """
+    found = find_target(session.home, target)
+    planned = target_plan(found, workflow)
+    if session.json:
+        session.data(_plan_data(planned))
+        return
+    operations = sum(step.kind is StepKind.OPERATION for step in planned.steps)
+    session.note(
+        session.terminal.styled(workflow, bold=True)
+        + f" of {found.topology.name}: {counted(len(planned.steps), 'step')}, {counted(operations, 'operation')}"
+    )
+    session.out(plan_table(session, planned))
+    others = ", ".join(name for name in workflows_of(found) if name != workflow)
+    session.note(f"other workflows: {others}")
+
+
+def plan_table(session: Session, planned: Plan) -> str:
+    """The steps of a plan, numbered, each with the numbers of those it comes after."""
+    numbers = {step.id: number for number, step in enumerate(planned.steps, 1)}
+    before: dict[str, list[str]] = {step.id: [] for step in planned.steps}
+    for edge in planned.edges:
+        if edge.source in numbers and edge.target in before:
+            how = "" if edge.when is Outcome.SUCCESS else f" on {edge.when.value}"
+            before[edge.target].append(f"{numbers[edge.source]}{how}")
+    placed = any(step.site for step in planned.steps)
+    rows = []
+    for step in planned.steps:
+        title = f"{step.title} ({step.requirement})" if step.requirement else step.title
+        site = [step.site or ""] if placed else []
+        rows.append([str(numbers[step.id]), title, *site, ", ".join(before[step.id])])
+    return table(["#", "STEP", *(["SITE"] if placed else []), "AFTER"], rows, session.terminal)
+
+
+def _plan_data(planned: Plan) -> dict[str, Any]:
+    return {
+        "workflow": planned.workflow,
+        "steps": [
+            {
+                "id": step.id,
+                "kind": step.kind.value,
+                "node": step.node,
+                "interface": step.interface,
+                "operation": step.operation,
+                "state": step.state,
+                "requirement": step.requirement,
+                "site": step.site,
+                "place": place_text(step.span) if step.span else None,
+            }
+            for step in planned.steps
+        ],
+        "edges": [{"source": e.source, "target": e.target, "when": e.when.value} for e in planned.edges],
+    }

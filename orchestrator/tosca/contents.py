@@ -1,0 +1,243 @@
+"""What a topology is made of: its documents, where each comes from, and the files that carry its operations out."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from orchestrator import resources
+from orchestrator.model.problems import Problem, Severity
+from orchestrator.model.source import Span
+from orchestrator.model.topology import ArtifactDefinition, Interface, Topology
+from orchestrator.tosca import codes
+from orchestrator.tosca.catalog import Catalog, Profile
+from orchestrator.tosca.reader import Reading, read_topology
+
+_PLAYBOOK_FOLDERS = frozenset(
+    (
+        "action_plugins",
+        "collections",
+        "defaults",
+        "files",
+        "filter_plugins",
+        "group_vars",
+        "handlers",
+        "host_vars",
+        "library",
+        "lookup_plugins",
+        "meta",
+        "module_utils",
+        "roles",
+        "tasks",
+        "templates",
+        "test_plugins",
+        "vars",
+    )
+)
+"""Folders in which Ansible looks beside a playbook (ansible-core's documentation, "Organizing your content")."""
+
+_LEFT_OUT = frozenset(("__pycache__", "__MACOSX", "node_modules"))
+_REFERENCE = re.compile(r"(?:\.\./)+[A-Za-z0-9_][\w.-]*(?:/[A-Za-z0-9_][\w.-]*)*")
+_REFERRING = (".yml", ".yaml", ".sh", ".bash", ".py", ".j2", ".cfg")
+_REFERRING_BYTES = 1024 * 1024
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A file that a document names: as it was written there, and where it was found."""
+
+    written: str
+    path: Path
+    span: Span | None
+    implementation: bool
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """What a reading touched, by where it comes from.
+
+    ``documents`` are those of nobody but the topology, the root document first, ``profiles`` those of the catalog with
+    theirs. ``named`` are the files of the topology's own documents, ``foreign`` those of profiles. All paths are
+    absolute.
+    """
+
+    documents: tuple[Path, ...]
+    profiles: Mapping[str, tuple[Profile, tuple[Path, ...]]]
+    named: tuple[Named, ...]
+    foreign: tuple[Path, ...]
+
+    @property
+    def root(self) -> Path:
+        """The nearest folder that holds all of the topology's own documents and files."""
+        paths = [*self.documents, *(named.path for named in self.named)]
+        return Path(os.path.commonpath([path.parent for path in paths]))
+
+    def files(self) -> dict[Path, None]:
+        """The topology's own documents, the files that they name and what lies about these."""
+        found = dict.fromkeys(self.documents)
+        for named in self.named:
+            if named.path.is_dir():
+                found.update(dict.fromkeys(files_in(named.path)))
+                continue
+            found[named.path] = None
+            if named.implementation:
+                found.update(dict.fromkeys(self._neighbours(named.path.parent)))
+        waiting = [path for path in found if path not in self.documents]
+        while waiting:
+            more = [path for file in waiting for path in self._referred(file) if path not in found]
+            found.update(dict.fromkeys(more))
+            waiting = more
+        return found
+
+    def _neighbours(self, folder: Path) -> Iterator[Path]:
+        """The folder of a playbook or script, all of it; beside a document only what Ansible may look for there."""
+        if not any(document.is_relative_to(folder) for document in self.documents):
+            yield from files_in(folder)
+            return
+        for entry in sorted(folder.iterdir()):
+            if entry.is_dir() and entry.name in _PLAYBOOK_FOLDERS:
+                yield from files_in(entry)
+            elif entry.is_file() and entry.suffix in _REFERRING and not entry.name.startswith("."):
+                yield entry
+
+    def _referred(self, file: Path) -> Iterator[Path]:
+        """Files that a playbook or script names by ``../``, with their neighbours, as far as they are in the root."""
+        for path in _references(file):
+            if not path.is_relative_to(self.root) or any(part.startswith(".") for part in _parts(path, self.root)):
+                continue
+            if path.is_dir():
+                yield from files_in(path)
+            elif path.is_file():
+                yield path
+                yield from self._neighbours(path.parent)
+
+
+def contents_of(reading: Reading, catalog: Catalog) -> Contents:
+    """What a reading was made of. The types of imported documents count even where no template uses them."""
+    profiles: dict[str, tuple[Profile, list[Path]]] = {}
+    own: list[Path] = []
+    for file in reading.files:
+        profile = profile_of(file, catalog) if file != reading.files[0] else None
+        if profile is None:
+            own.append(file)
+        else:
+            profiles.setdefault(profile.name, (profile, []))[1].append(file)
+    topologies = [reading.topology, *(read_topology(file, catalog).topology for file in own[1:])]
+    found: dict[tuple[Path, str], Named] = {}
+    for topology in topologies:
+        for named in named_files(topology) if topology is not None else ():
+            found.setdefault((named.path, named.written), named)
+    foreign = [resources.playbooks_folder(), resources.types_folder(), *(p.folder for p, _ in profiles.values())]
+    foreign = [folder.resolve() for folder in foreign if not own[0].is_relative_to(folder.resolve())]
+    mine, theirs = [], []
+    for named in found.values():
+        is_foreign = any(named.path.is_relative_to(folder) for folder in foreign)
+        (theirs if is_foreign else mine).append(named)
+    return Contents(
+        tuple(own),
+        {name: (profile, tuple(files)) for name, (profile, files) in profiles.items()},
+        tuple(mine),
+        tuple(sorted({named.path for named in theirs})),
+    )
+
+
+def profile_of(file: Path, catalog: Catalog) -> Profile | None:
+    """The profile of the catalog that a document belongs to."""
+    return next((p for p in catalog.profiles() if p.file == file or file.is_relative_to(p.folder)), None)
+
+
+def absolute_names(contents: Contents) -> list[Problem]:
+    """A problem for every file that a document names by an absolute path: no archive can carry it."""
+    return [
+        Problem(
+            codes.IMPORT_OUTSIDE,
+            Severity.ERROR,
+            f"{named.written!r} is an absolute path, which a package cannot carry",
+            named.span,
+            "put the file beside the document and name it by a relative path",
+        )
+        for named in contents.named
+        if Path(named.written).is_absolute()
+    ]
+
+
+def named_files(topology: Topology) -> Iterator[Named]:
+    """Every implementation, dependency and artifact of a topology and its types that was found."""
+    for kind in [*topology.node_types.values(), *topology.node_templates.values()]:
+        yield from _of_interfaces(kind.interfaces)
+        yield from _of_artifacts(kind.artifacts)
+    for relationship in topology.relationship_types.values():
+        yield from _of_interfaces(relationship.interfaces)
+    for node in topology.node_templates.values():
+        for assigned in node.relationships:
+            yield from _of_interfaces(assigned.interfaces)
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """The files under a folder, sorted; nothing hidden, no caches. Links are followed, those into a circle not."""
+    yield from _walk(folder, ())
+
+
+def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in above:
+        return
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith(".") or entry.name in _LEFT_OUT:
+            continue
+        if entry.is_dir():
+            yield from _walk(entry, (*above, real))
+        elif entry.is_file():
+            yield entry
+
+
+def _of_interfaces(interfaces: Mapping[str, Interface]) -> Iterator[Named]:
+    for interface in interfaces.values():
+        for operation in interface.operations.values():
+            implementation = operation.implementation
+            if implementation is None:
+                continue
+            span = implementation.span
+            if implementation.path is not None:
+                yield Named(implementation.file, Path(implementation.path), span, True)
+            for written in implementation.dependencies:
+                path = _dependency(written, implementation.path, span)
+                if path is not None:
+                    yield Named(written, path, span, False)
+
+
+def _dependency(written: str, primary: str | None, span: Span | None) -> Path | None:
+    """A dependency is looked for beside the document that names it, then beside the primary file."""
+    folders = ([Path(span.file).parent] if span else []) + ([Path(primary).parent] if primary else [])
+    for folder in folders:
+        try:
+            path = (folder / written).resolve()
+            if path.exists():
+                return path
+        except (OSError, ValueError, RuntimeError):
+            continue
+    return None
+
+
+def _of_artifacts(artifacts: Mapping[str, ArtifactDefinition]) -> Iterator[Named]:
+    for artifact in artifacts.values():
+        if artifact.path is not None:
+            yield Named(artifact.file, Path(artifact.path), artifact.span, False)
+
+
+def _references(file: Path) -> Iterable[Path]:
+    if file.suffix not in _REFERRING:
+        return []
+    try:
+        if file.stat().st_size > _REFERRING_BYTES:
+            return []
+        text = file.read_text("utf-8", "ignore")
+        return [Path(os.path.normpath(file.parent / word)) for word in dict.fromkeys(_REFERENCE.findall(text))]
+    except OSError:
+        return []
+
+
+def _parts(path: Path, root: Path) -> tuple[str, ...]:
+    return path.relative_to(root).parts
