@@ -56,7 +56,7 @@ def make_engine(home: Home) -> Engine:
         owner=home.owner,
         parts_of=lambda execution: _parts(home, execution),
         watcher=Watcher(lambda site: LocalJobs(settings.site_folder(site) / "jobs"), EngineSettings.watch_interval),
-        settings=EngineSettings(dbos_database=f"sqlite:///{settings.durable_database}"),
+        settings=EngineSettings(dbos_database=f"sqlite:///{settings.durable_database}", runs=settings.runs),
     )
 
 

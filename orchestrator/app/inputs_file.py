@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import yaml
 
 from orchestrator.app.inputs import InputUse
@@ -58,7 +59,9 @@ def _entry(item: InputUse) -> list[str]:
 
 
 def _yaml(name: str, value: Value) -> list[str]:
-    text = yaml.safe_dump({name: value}, sort_keys=False, allow_unicode=True, default_flow_style=False, width=_WIDTH)
+    # PyYAML writes some separators (U+0085, say) bare, and reads them back as blanks: those are escaped
+    readable = msgspec.json.encode([name, value]).decode().isprintable()
+    text = yaml.safe_dump({name: value}, sort_keys=False, allow_unicode=readable, width=_WIDTH)
     return text.rstrip("\n").split("\n")
 
 

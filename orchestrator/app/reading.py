@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.app.sources import further_problems, source_of
 from orchestrator.app.wiring import Home
 from orchestrator.model.plan import Plan
 from orchestrator.model.problems import DocumentError, Problem, Problems, Severity
 from orchestrator.model.topology import Topology
 from orchestrator.planning import plan_problems, plan_workflow, workflow_names
-from orchestrator.tosca import Catalog, read_topology
+from orchestrator.tosca import read_topology
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,14 @@ class Checked:
 
 
 def validate(home: Home, file: Path) -> Checked:
-    """Read a topology and check it whole, its workflows too. Never raises for what the document says."""
-    reading = read_topology(file, Catalog([home.settings.profiles]))
+    """Read a topology or a CSAR and check it whole, its workflows too. Never raises for what the document says."""
+    try:
+        source = source_of(home.settings, file)
+    except DocumentError as error:
+        return Checked(None, tuple(error.problems))
+    reading = read_topology(source.file, source.catalog)
     problems = Problems()
-    for problem in reading.problems:
+    for problem in (*reading.problems, *further_problems(source, reading)):
         problems.add(problem)
     if reading.topology is not None and not problems.has_errors:
         for name in workflow_names(reading.topology):

@@ -28,6 +28,9 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "plan": Lazy("topologies", "plan", "Show what a workflow would do, step by step."),
         "graph": Lazy("graph", "graph", "Draw a topology, a workflow or an execution."),
         "inputs": Lazy("inputs", "inputs", "List the inputs of a topology or workflow, or write a file of them."),
+        "package": Lazy("package", "package", "Pack a topology, with all that it needs, into one file (a CSAR)."),
+        "unpack": Lazy("package", "unpack", "Unpack a CSAR, if that is safe."),
+        "lock": Lazy("package", "lock", "Write down what a topology is made of (orch.lock)."),
     },
     "Deployments": {
         "deploy": Lazy("work", "deploy", "Deploy a topology, once."),
@@ -41,6 +44,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
     "Surroundings": {
         "sites": Lazy("sites", "sites", "List the sites where things can run."),
         "secrets": Lazy("secrets", "secrets", "Keep credentials: set, list, delete."),
+        "profiles": Lazy("profiles", "profiles", "Keep TOSCA profiles: list, add, remove."),
         "catalogue": Lazy("catalogue", "catalogue", "Keep data sets: add, list, show."),
     },
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -178,6 +179,8 @@ class Engine:
             for pid, start_time in self._store.processes(execution.id):
                 end_session(pid, start_time)
                 self._store.remove_process(pid, start_time)
+            for left in self._settings.runs.glob(f"{execution.id}-*"):
+                shutil.rmtree(left, ignore_errors=True)
             if not execution.status.final and not self._store.claim(
                 execution, self._owner.executor_id, execution.attempt
             ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestrator.jobs import JobContext, JobKind
 from orchestrator.model.plan import Plan
@@ -14,9 +15,13 @@ from orchestrator.state import Execution
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """``dbos_database``: URL of the database that dbos alone uses. Times are in seconds."""
+    """``dbos_database``: URL of the database that dbos alone uses; ``runs``: where private folders of playbooks are.
+
+    Times are in seconds.
+    """
 
     dbos_database: str
+    runs: Path
     parallel_operations: int = 4
     watch_interval: float = 0.2
     cancel_check_interval: float = 0.5

@@ -173,8 +173,9 @@ def http_download(inputs: Mapping[str, Value], context: JobContext) -> Submissio
 
 def dag_run(inputs: Mapping[str, Value], context: JobContext) -> Submission:
     """Any other ``dls.ansible.nodes.DLSDAGRun``: there is no Airflow among the embedded services to run its DAG."""
+    dag = as_text(inputs.get("dag_id"))
     raise SiteError(
-        f"{context.node}: site {context.site.name!r} has no service that runs the DAG {as_text(inputs.get('dag_id'))!r}",
+        f"{context.node}: site {context.site.name!r} has no service that runs the DAG {dag!r}",
         hint="deploy on a site with a Data Logistics Service; the embedded one stages data in and out, "
         "transfers images and downloads URLs",
     )

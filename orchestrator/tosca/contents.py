@@ -131,7 +131,8 @@ def contents_of(reading: Reading, catalog: Catalog) -> Contents:
             found.setdefault((named.path, named.written), named)
     foreign = [resources.playbooks_folder(), resources.types_folder(), *(p.folder for p, _ in profiles.values())]
     foreign = [folder.resolve() for folder in foreign if not own[0].is_relative_to(folder.resolve())]
-    mine, theirs = [], []
+    mine: list[Named] = []
+    theirs: list[Named] = []
     for named in found.values():
         is_foreign = any(named.path.is_relative_to(folder) for folder in foreign)
         (theirs if is_foreign else mine).append(named)
@@ -165,12 +166,14 @@ def absolute_names(contents: Contents) -> list[Problem]:
 
 def named_files(topology: Topology) -> Iterator[Named]:
     """Every implementation, dependency and artifact of a topology and its types that was found."""
-    for kind in [*topology.node_types.values(), *topology.node_templates.values()]:
-        yield from _of_interfaces(kind.interfaces)
-        yield from _of_artifacts(kind.artifacts)
+    for node_type in topology.node_types.values():
+        yield from _of_interfaces(node_type.interfaces)
+        yield from _of_artifacts(node_type.artifacts)
     for relationship in topology.relationship_types.values():
         yield from _of_interfaces(relationship.interfaces)
     for node in topology.node_templates.values():
+        yield from _of_interfaces(node.interfaces)
+        yield from _of_artifacts(node.artifacts)
         for assigned in node.relationships:
             yield from _of_interfaces(assigned.interfaces)
 

@@ -64,8 +64,8 @@ def lock_of(reading: Reading, catalog: Catalog, base: Path) -> LockedTopology:
     contents = contents_of(reading, catalog)
     documents = [LockedFile(_relative(file, base), digest_of(file)) for file in contents.documents]
     profiles = [profile for profile, _ in contents.profiles.values()]
-    for profile, files in contents.profiles.values():
-        documents += [_of_profile(file, profile) for file in files]
+    for profile, read in contents.profiles.values():
+        documents += [_of_profile(file, profile) for file in read]
     own = [file for file in contents.files() if file not in contents.documents]
     files = [LockedFile(_relative(file, base), digest_of(file)) for file in sorted(own)]
     files += _foreign(contents, profiles)
@@ -219,7 +219,9 @@ def _foreign(contents: Contents, profiles: list[Profile]) -> list[LockedFile]:
         if profile.shipped or not any(path.is_relative_to(profile.folder.resolve()) for path in contents.foreign):
             continue
         documents = contents.profiles[profile.name][1]
-        found += [_of_profile(file, profile) for file in files_in(profile.folder) if file not in documents]
+        meta = profile.folder / "TOSCA-Metadata"  # an archive has it, the same profile as a folder has not
+        files = [file for file in files_in(profile.folder) if not file.is_relative_to(meta)]
+        found += [_of_profile(file, profile) for file in files if file not in documents]
     return found
 
 

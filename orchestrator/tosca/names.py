@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable
 
 _CANDIDATES = 300
@@ -13,6 +14,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
     Differences in case and in the namespace before the last dot count less than other ones.
     """
+    return _nearest(name, tuple(known))
+
+
+@functools.lru_cache(maxsize=4096)  # the same mistake comes many times
+def _nearest(name: str, known: tuple[str, ...]) -> str | None:
     names = [candidate for candidate in known if candidate != name]
     if len(names) > _CANDIDATES:  # comparing is slow: only names of about the same length
         size = len(name)

@@ -9,7 +9,7 @@ import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
@@ -64,7 +64,7 @@ def package(source: Path, out: Path | None = None, catalog: Catalog | None = Non
     name, version = reading.topology.name, reading.topology.version
     author = str(reading.topology.metadata.get("template_author") or "orch")
     contents: dict[str, Path | bytes] = {META: _meta(entry, author), **files}
-    out = out or Path(_file_name(name, version))
+    out = out or Path(file_name(name, version))
     _check_place(out)
     with _new(out) as working:
         _write(working, contents)
@@ -79,10 +79,10 @@ def _readable(file: Path, catalog: Catalog) -> Reading:
     return reading
 
 
-def _of_folder(folder: Path) -> tuple[str, dict[str, Path]]:
+def _of_folder(folder: Path) -> tuple[str, dict[str, Path | bytes]]:
     entry = layout_of(Folder(folder)).entry
     root = folder.resolve()
-    files: dict[str, Path] = {}
+    files: dict[str, Path | bytes] = {}
     for file in files_in(folder):
         name = file.relative_to(folder).as_posix()
         if file.suffix.lower() in SUFFIXES and "/" not in name:
@@ -94,13 +94,13 @@ def _of_folder(folder: Path) -> tuple[str, dict[str, Path]]:
     return entry, files
 
 
-def _of_topology(reading: Reading, catalog: Catalog) -> tuple[str, dict[str, Path]]:
+def _of_topology(reading: Reading, catalog: Catalog) -> tuple[str, dict[str, Path | bytes]]:
     contents = contents_of(reading, catalog)
     problems = absolute_names(contents)
     if problems:
         raise DocumentError(problems)
     root, entry = contents.root, contents.documents[0]
-    files = {file.relative_to(root).as_posix(): file for file in contents.files()}
+    files: dict[str, Path | bytes] = {file.relative_to(root).as_posix(): file for file in contents.files()}
     for beside in _BESIDE:
         for file in files_in(entry.parent / beside) if (entry.parent / beside).is_dir() else ():
             files[file.relative_to(root).as_posix()] = file
@@ -113,14 +113,12 @@ def _of_topology(reading: Reading, catalog: Catalog) -> tuple[str, dict[str, Pat
     return entry.relative_to(root).as_posix(), files
 
 
-def _of_profile(profile: Profile) -> dict[str, Path]:
-    folder = PurePosixPath(EMBEDDED_PROFILES) / f"{file_word(profile.name)}-{file_word(profile.version)}"
+def _of_profile(profile: Profile) -> dict[str, Path | bytes]:
+    folder = f"{EMBEDDED_PROFILES}/{_title(profile.name, profile.version)}"
     root = profile.folder
-    files = {str(folder / file.relative_to(root).as_posix()): file for file in files_in(root)}
-    meta = str(folder / META)
-    if meta not in files and profile.file.parent != root:
-        raise refusal(codes.ARCHIVE_LAYOUT, f"the profile {profile.name}:{profile.version} has no {META}")
-    return files
+    meta = _meta(profile.file.relative_to(root).as_posix(), "orch")
+    files = {f"{folder}/{file.relative_to(root).as_posix()}": file for file in files_in(root)}
+    return {f"{folder}/{META}": meta, **files}
 
 
 def _meta(entry: str, author: str) -> bytes:
@@ -128,13 +126,18 @@ def _meta(entry: str, author: str) -> bytes:
     return "\n".join([*lines, f"Entry-Definitions: {entry}", ""]).encode()
 
 
-def file_word(text: str) -> str:
+def _word(text: str) -> str:
     """A name or a version as part of a file's name."""
     return re.sub(r"[^A-Za-z0-9._+-]|^\.", "_", text)[:100] or "_"
 
 
-def _file_name(name: str, version: str) -> str:
-    return f"{file_word(name)}-{file_word(version)}.csar" if version else f"{file_word(name)}.csar"
+def file_name(name: str, version: str) -> str:
+    """The usual name of a package's file."""
+    return f"{_title(name, version)}.csar"
+
+
+def _title(name: str, version: str) -> str:
+    return f"{_word(name)}-{_word(version)}" if version else _word(name)
 
 
 def _check_place(out: Path) -> None:

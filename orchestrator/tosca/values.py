@@ -16,7 +16,8 @@ from orchestrator.tosca.names import did_you_mean, nearest
 from orchestrator.tosca.scalars import SIMPLE_TYPES, STRUCTURED_TYPES, NotOfType, described
 from orchestrator.tosca.tree import List, Map, Place, Scalar, Tree, kind_of
 
-_MAX_FILLED = 20  # how deep defaults of data types are filled in; a type may hold itself
+_MAX_FILLED = 10_000
+"""How many values the defaults of a data type may make: a few types that hold each other twice could make millions."""
 
 
 class ValueReader:
@@ -25,6 +26,7 @@ class ValueReader:
     def __init__(self, data_types: Callable[[str], DataType | None], problems: Problems) -> None:
         self._data_type = data_types
         self._problems = problems
+        self._complete: dict[str, tuple[Expression | None, int]] = {}
 
     def read(self, tree: Tree, schema: Schema, what: str, inputs: Inputs = None) -> Expression | None:
         """The value as an expression; None when it is none of its type (a problem was reported).
@@ -53,29 +55,41 @@ class ValueReader:
             return self._derived(tree, schema, data_type, base, what, inputs)
         return self._fields(tree, data_type, schema, what, inputs)
 
-    def complete(self, data_type: DataType, place: Span | None, depth: int = 0) -> Expression | None:
-        """A value of a data type made of defaults only; None when a required field has none."""
-        if depth > _MAX_FILLED:
-            return None
+    def complete(self, data_type: DataType) -> tuple[Expression | None, int]:
+        """A value of a data type made of defaults only, and how many values are in it.
+
+        None when a required field has no default, or when the type holds itself. Made once for each type.
+        """
+        known = self._complete.get(data_type.name)
+        if known is not None:
+            return known
+        self._complete[data_type.name] = (None, 0)
         entries: dict[str, Expression] = {}
+        size = 1
         for name, definition in data_type.properties.items():
-            value = self.default_of(definition, place, depth + 1)
+            value, inner = self._default(definition)
+            size += inner
             if value is not None:
                 entries[name] = value
             elif definition.required:
-                return None
-        return map_of(entries, place)
+                return None, 0
+        if size <= _MAX_FILLED:
+            self._complete[data_type.name] = (map_of(entries, data_type.span), size)
+        return self._complete[data_type.name]
 
-    def default_of(self, definition: PropertyDefinition, place: Span | None, depth: int = 0) -> Expression | None:
+    def default_of(self, definition: PropertyDefinition) -> Expression | None:
         """The default of a definition; a required value of a data type is made of the type's defaults."""
+        return self._default(definition)[0]
+
+    def _default(self, definition: PropertyDefinition) -> tuple[Expression | None, int]:
         if definition.default is not None:
-            return definition.default
+            return definition.default, 1
         if not definition.required or definition.schema.type in SIMPLE_TYPES:
-            return None
+            return None, 0
         data_type = self._data_type(definition.schema.type)
         if data_type is None or not data_type.properties:
-            return None
-        return self.complete(data_type, place, depth)
+            return None, 0
+        return self.complete(data_type)
 
     def fields(
         self,
@@ -110,7 +124,7 @@ class ValueReader:
         for name, definition in definitions.items():
             if name in values:
                 continue
-            default = self.default_of(definition, definition.span)
+            default = self.default_of(definition)
             if default is not None:
                 values[name] = default
             elif check_missing and definition.required and not self._written(entries, name, definitions):

@@ -1,4 +1,4 @@
-"""Phase 7: declared workflows (1.3 sections 3.6.26, 3.8.7): tree -> model, every name in them checked."""
+"""Phase 7: declared workflows (1.3 sections 3.6.23 to 3.6.27, 3.8.7): tree -> model, every name in them checked."""
 
 from __future__ import annotations
 

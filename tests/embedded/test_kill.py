@@ -32,6 +32,7 @@ def check_everything_happened_once(workflow: Workflow) -> None:
     assert len(list((orch.home / "sites/local/images").glob("*.tar.gz"))) == 1
     assert len([r for r in Catalogue(orch.home / "catalogue").list() if r.source is not None]) == 1
     assert processes_of(orch.home / "runs") == []
+    assert list((orch.home / "runs").iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,12 @@ def sites(context: click.Context) -> None:
 @sites.command("list")
 @pass_session
 def list_(session: Session) -> None:
-    """List the sites where things can run, and which file describes them."""
+    """List the sites where things can run, and which file describes them.
+
+    \b
+    Example:
+      orch sites list --sites my-sites.yaml
+    """
     found = list_sites(session.home)
     if session.json:
         session.data([_site_data(known) for known in found])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.app import executing
+from orchestrator.app import executing, packaging
 from orchestrator.app.inputs import read_inputs
 from orchestrator.cli.following import see_through
 from orchestrator.cli.options import Command, input_options, verbose_option
@@ -22,6 +22,7 @@ from orchestrator.errors import UserError
 @input_options
 @click.option("--site", help="The site that every abstract node stands for.")
 @click.option("--match", "matches", multiple=True, metavar="NODE=SITE", help="The site of one abstract node.")
+@click.option("--lock", is_flag=True, help="Write down in orch.lock what the topology is made of, first.")
 @verbose_option
 @pass_session
 def deploy(
@@ -32,6 +33,7 @@ def deploy(
     inputs_file: Path | None,
     site: str | None,
     matches: tuple[str, ...],
+    lock: bool,
     verbose: bool,
 ) -> int:
     """Deploy a topology, once: its images are built and copied, its services configured.
@@ -47,6 +49,8 @@ def deploy(
       orch deploy topology.yaml --inputs inputs.yaml -i image_folder=/work/images
     """
     given = read_inputs(pairs, inputs_file)
+    if lock:
+        packaging.lock(session.home.settings, file)
     started = executing.deploy(
         session.home, file, name=name, given=given, site=site, matches=read_matches(matches) or None
     )

@@ -308,3 +308,41 @@ def test_reading_twice_gives_the_same(tmp_path: Path, catalog: Catalog) -> None:
     first, second = check(DOCUMENT, tmp_path, catalog), check(DOCUMENT, tmp_path, Catalog())
     assert first == second
     assert isinstance(first.topology and first.topology.inputs["i"].default, Literal)
+
+
+def test_defaults_cannot_explode(tmp_path: Path, catalog: Catalog) -> None:
+    lines = [f"  d{i}: {{ properties: {{ l: {{ type: d{i + 1} }}, r: {{ type: d{i + 1} }} }} }}" for i in range(40)]
+    text = (
+        "tosca_definitions_version: tosca_simple_yaml_1_3\ndata_types:\n"
+        + "\n".join(lines)
+        + "\n  d40: { properties: { x: { type: string, default: a } } }\n"
+        + "node_types: { n: { properties: { p: { type: d0 }, q: { type: d35 } } } }\n"
+        + "topology_template: { node_templates: { a: { type: n } } }\n"
+    )
+    reading = check(text, tmp_path, catalog)
+    assert [p.code for p in reading.problems] == ["T0402"]
+    assert reading.topology is not None
+    assert "q" in reading.topology.node_templates["a"].properties
+
+
+def test_a_data_type_that_holds_itself(tmp_path: Path, catalog: Catalog) -> None:
+    text = (
+        "tosca_definitions_version: tosca_simple_yaml_1_3\n"
+        "data_types: { d: { properties: { next: { type: d, required: false }, x: { type: integer, default: 1 } } } }\n"
+        "node_types: { n: { properties: { p: { type: d } } } }\n"
+        "topology_template: { node_templates: { a: { type: n, properties: { p: { next: { next: { x: 2 } } } } } } }\n"
+    )
+    reading = check(text, tmp_path, catalog)
+    assert reading.problems == ()
+    assert reading.topology is not None
+    value = reading.topology.node_templates["a"].properties["p"]
+    assert isinstance(value, Literal)
+    assert value.value == {"next": {"next": {"x": 2}, "x": 1}, "x": 1}
+
+
+def test_many_mistakes_of_a_kind_stay_fast(tmp_path: Path, catalog: Catalog) -> None:
+    lines = [f"    n{i}: {{ type: tosca.nodes.Rot, requirements: [ {{ dependency: m{i} }} ] }}" for i in range(2000)]
+    text = "tosca_definitions_version: tosca_simple_yaml_1_3\ntopology_template:\n  node_templates:\n" + "\n".join(
+        lines
+    )
+    assert len(check(text + "\n", tmp_path, catalog).problems) == 4000

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.model.expressions import Call, Function, Literal
-from orchestrator.model.problems import Severity
+from orchestrator.model.problems import Problems, Severity
 from orchestrator.model.topology import CallOperation, SetState, Topology
 from orchestrator.tosca import Catalog, read_topology
+from orchestrator.tosca.dialects import translate
+from orchestrator.tosca.imports import Document
+from orchestrator.tosca.tree import plain_value
+from orchestrator.tosca.yaml_reader import parse
 
 TOPOLOGIES = ["minimal_workflow_classic", "minimal_workflow_parallel", "pillar_I_non_intrusive", "rom_pillar_I"]
 PROFILES = [
@@ -148,3 +152,16 @@ def test_old_generation_uses_hidden_functions(samples: Path, sample_catalog: Cat
     assert key.function is Function.GET_SECRET
     assert isinstance(key.arguments[0], Call)
     assert key.arguments[0].function is Function.CONCAT
+
+
+@pytest.mark.parametrize("name", [*(f"topologies/{name}.yaml" for name in TOPOLOGIES), *PROFILES])
+def test_translating_a_dialect_twice_changes_nothing_more(name: str, samples: Path) -> None:
+    problems = Problems()
+    root = parse((samples / name).read_text(), name, problems)
+    assert root is not None
+    document = Document(samples / name, name, root)
+    translate(document, problems)
+    once = plain_value(document.root)
+    translate(document, problems)
+    assert plain_value(document.root) == once
+    assert len(problems) == 0

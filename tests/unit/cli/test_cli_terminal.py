@@ -1,0 +1,166 @@
+"""What a stream can show, and text made fit for it."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.cli.terminal import ASCII, UNICODE, Terminal, clean, one_line, shortened, terminal_of, text_width
+from orchestrator.cli.text import as_json, counted, duration, fitted, table, wrap
+
+
+class Screen(io.TextIOWrapper):
+    """A stream that says it is a terminal."""
+
+    def __init__(self, encoding: str = "utf-8") -> None:
+        super().__init__(io.BytesIO(), encoding=encoding)
+
+    def isatty(self) -> bool:
+        return True
+
+
+XTERM = {"TERM": "xterm", "COLUMNS": "100"}
+
+
+def test_a_terminal_has_colours_and_a_live_view() -> None:
+    assert terminal_of(Screen(), XTERM) == Terminal(100, colour=True, live=True, symbols=UNICODE)
+
+
+@pytest.mark.parametrize(
+    ("environment", "colour", "live"),
+    [
+        ({**XTERM, "NO_COLOR": "1"}, False, True),
+        ({**XTERM, "NO_COLOR": ""}, True, True),
+        ({**XTERM, "TERM": "dumb"}, False, False),
+        ({"COLUMNS": "100"}, False, False),
+    ],
+)
+def test_what_the_environment_says_of_a_terminal(environment: dict[str, str], colour: bool, live: bool) -> None:
+    terminal = terminal_of(Screen(), environment)
+    assert (terminal.colour, terminal.live) == (colour, live)
+
+
+def test_a_terminal_that_cannot_show_symbols_gets_ascii() -> None:
+    assert terminal_of(Screen("latin-1"), XTERM).symbols == ASCII
+    assert all(sign.isascii() for field in vars(ASCII).values() for sign in field)
+
+
+def test_what_is_no_terminal_has_lines_of_any_length_and_no_colours() -> None:
+    terminal = terminal_of(io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), XTERM)
+    assert terminal == Terminal(None, colour=False, live=False, symbols=UNICODE)
+    assert terminal.styled("x", "red", bold=True) == "x"
+    assert terminal_of(io.TextIOWrapper(io.BytesIO()), {"FORCE_COLOR": "1"}).colour
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07text", "text"),
+        ("a\x1b[2Jb\x1b7c", "abc"),
+        ("back\x08space", "back\\x08space"),
+        ("one\r\ntwo\tthree", "one\ntwo\tthree"),
+        ("progress\rover", "progress\\rover"),
+        ("\u202etxt.exe", "\\u202etxt.exe"),
+        ("\x9b31m", "\\x9b31m"),
+        ("ünï 漢字", "ünï 漢字"),
+    ],
+)
+def test_text_of_others_does_not_steer_the_terminal(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+@given(st.text())
+def test_clean_text_has_no_control_characters_and_stays_so(text: str) -> None:
+    cleaned = clean(text)
+    assert not any((ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 for c in cleaned)
+    assert clean(cleaned) == cleaned
+
+
+def test_one_line() -> None:
+    assert one_line("  a\n\tb  c\x1b[1m ") == "a b c"
+
+
+@given(st.text(alphabet="ab漢é́ ", max_size=30), st.integers(0, 20))
+def test_shortened_text_is_never_too_wide(text: str, width: int) -> None:
+    assert text_width(shortened(text, width)) <= width
+    if text_width(text) <= width:
+        assert shortened(text, width) == text
+
+
+def test_width_of_wide_and_combining_characters() -> None:
+    assert text_width("漢字") == 4
+    assert text_width("e\u0301") == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0.0 s"),
+        (0.44, "0.4 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (200, "3 min 20 s"),
+        (3600, "1 h 0 min"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_counts() -> None:
+    assert [counted(n, "step") for n in (0, 1, 2)] == ["0 steps", "1 step", "2 steps"]
+
+
+def test_a_table_is_aligned() -> None:
+    text = table(["NAME", "STATE"], [["a", "done"], ["longer", "x"]], Terminal())
+    assert text.splitlines() == ["NAME    STATE", "a       done", "longer  x"]
+
+
+def test_a_table_fits_a_narrow_terminal_and_loses_nothing() -> None:
+    path = "/a/rather/long/path/without/any/blank/in/it"
+    text = table(["NAME", "PLACE", "WHAT"], [["abc", path, "some words that are many"]], Terminal(40))
+    assert all(text_width(line) <= 40 for line in text.splitlines())
+    columns = [line.split() for line in text.splitlines()[1:]]
+    assert columns[0][0] == "abc"
+    for word in ("some", "words", "many"):
+        assert word in text
+    places = "".join(line[5:].split("  ")[0].strip() for line in text.splitlines()[1:])
+    assert path in places
+
+
+def test_a_table_colours_states_without_moving_columns() -> None:
+    text = table(["A", "STATE", "B"], [["x", "failed", "y"]], Terminal(80, colour=True), states=1)
+    assert "\x1b[31mfailed\x1b[0m  y" in text
+
+
+def test_cells_cannot_break_a_table() -> None:
+    text = table(["A", "B"], [["x\ny\x1b[2J", "z"]], Terminal())
+    assert text.splitlines()[1] == "x y  z"
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=6), st.integers(20, 100))
+def test_fitted_columns(widths: list[int], room: int) -> None:
+    fit = fitted(widths, room)
+    assert all(0 < new <= old for new, old in zip(fit, widths, strict=True))
+    if sum(widths) <= room:
+        assert fit == widths
+    elif sum(min(w, 8) for w in widths) <= room:
+        assert sum(fit) <= room
+
+
+@given(st.text(alphabet="ab 漢", max_size=60), st.integers(2, 20))
+def test_wrapping_keeps_every_word(text: str, width: int) -> None:
+    lines = wrap(text, width)
+    assert all(text_width(line) <= width for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+def test_json_is_readable() -> None:
+    assert as_json({"a": ["ü"]}, indent=None) == '{"a": ["ü"]}'
