@@ -126,7 +126,7 @@ class TypeWriter:
     def _requirement(self, tree: Tree) -> Tree:
         parts = self._parts
         if isinstance(tree, Scalar):
-            return tree if tree.is_null else new_map(tree, {"capability": parts.full(CAPABILITY, tree)})
+            return parts.full(CAPABILITY, tree)
         if not isinstance(tree, Map):
             return tree
         entries: dict[str, tuple[Scalar, Tree]] = {}

@@ -7,10 +7,10 @@ stays without. Function calls and lists of single values stand on one line where
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from orchestrator.tosca.dialects import FUNCTIONS
-from orchestrator.tosca.tree import List, Map, Scalar, Tree, parse_number
+from orchestrator.tosca.tree import List, Map, Scalar, Tree, parse_number, scalar_at
 
 WIDTH = 120
 _INDENT = 2
@@ -25,15 +25,19 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0
 
 
 def write_yaml(root: Map, spaced: Collection[str] = ()) -> str:
-    """The text of a document. Its sections are set apart by blank lines, the entries of those in ``spaced`` too."""
-    writer = _Writer()
-    for number, (key, value) in enumerate(root.items()):
-        if number and (isinstance(value, Map) or _is_long(value)):
+    """The text of a document.
+
+    Its sections are set apart by blank lines; so are the entries of sections that are named in ``spaced``, at the root
+    and one level below.
+    """
+    writer = _Writer(frozenset(spaced))
+    was_long = False
+    for number, (key, value) in enumerate(_entries(root)):
+        is_long = isinstance(value, Map) or _is_long(value)
+        if number and (is_long or was_long):
             writer.lines.append("")
-        if key.text in spaced and isinstance(value, Map) and value.entries:
-            writer.section(key, value)
-        else:
-            writer.entry("", key, value, 0)
+        writer.entry("", key, value, 0)
+        was_long = is_long
     return "\n".join(writer.lines) + "\n"
 
 
@@ -42,21 +46,22 @@ def _is_long(value: Tree) -> bool:
 
 
 class _Writer:
-    def __init__(self) -> None:
+    def __init__(self, spaced: frozenset[str]) -> None:
         self.lines: list[str] = []
-
-    def section(self, key: Scalar, entries: Map) -> None:
-        """A section of the root whose entries are set apart."""
-        lead = self._key("", key, 0)
-        self.lines.append(lead)
-        for number, (name, value) in enumerate(entries.items()):
-            if number:
-                self.lines.append("")
-            self.entry(" " * _INDENT, name, value, _INDENT)
+        self._spaced = spaced
 
     def entry(self, lead: str, key: Scalar, value: Tree, indent: int) -> None:
         """One entry of a map; ``lead`` is what stands on its line before it, ``indent`` where its key begins."""
-        self.value(self._key(lead, key, indent), value, indent)
+        before = self._key(lead, key, indent)
+        if indent > _INDENT or key.text not in self._spaced or not isinstance(value, Map) or not value.entries:
+            self.value(before, value, indent)
+            return
+        self.lines.append(before)
+        inner = indent + _INDENT
+        for number, (name, item) in enumerate(_entries(value)):
+            if number:
+                self.lines.append("")
+            self.entry(" " * inner, name, item, inner)
 
     def _key(self, lead: str, key: Scalar, indent: int) -> str:
         """What stands before the value of a key, on its line; a very long key has a line of its own."""
@@ -81,7 +86,7 @@ class _Writer:
             self.lines.append(lead)
         first = f"{lead} " if dash else " " * inner
         if isinstance(tree, Map):
-            for key, value in tree.items():
+            for key, value in _entries(tree):
                 self.entry(first, key, value, inner)
                 first = " " * inner
         else:
@@ -108,6 +113,12 @@ class _Writer:
     def _block(self, lead: str, style: str, text: str, lines: list[str], indent: int) -> None:
         self.lines.append(f"{lead} {style}{'' if text.endswith(chr(10)) else '-'}")
         self.lines += [" " * indent + line if line else "" for line in lines]
+
+
+def _entries(tree: Map) -> Iterator[tuple[Scalar, Tree]]:
+    """Keys and values; where a dialect was translated the place of a key may be that of another word."""
+    for name, (key, value) in tree.entries.items():
+        yield key if key.text == name else scalar_at(key, name), value
 
 
 # scalars
@@ -174,7 +185,7 @@ def _folded(text: str, width: int) -> list[str]:
 def _flow_line(tree: List | Map) -> str | None:
     """The notation on one line for what is best read so; None for the rest."""
     if isinstance(tree, List):
-        short = all(isinstance(item, Scalar) or _is_call(item) for item in tree.items)
+        short = all(":" not in item.text if isinstance(item, Scalar) else _is_call(item) for item in tree.items)
     else:
         short = not tree.entries or _is_call(tree)
     return _flow(tree) if short else None
@@ -193,7 +204,7 @@ def _flow(tree: Tree) -> str | None:
             return None
         return f"[ {', '.join(map(str, items))} ]" if items else "[]"
     parts = []
-    for key, value in tree.items():
+    for key, value in _entries(tree):
         shown = _flow(value)
         if shown is None or len(shown) > WIDTH or len(key.text) > WIDTH:
             return None

@@ -6,7 +6,6 @@ import getpass
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import debian_program
 
 from orchestrator.ansible import (
     EventKind,
@@ -907,14 +907,11 @@ def test_without_a_warm_process_runs_are_carried_the_ordinary_way(
 
 # Hosts reached by ssh
 
-_SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin")
-
 
 @pytest.fixture
 def ssh_host(tmp_path: Path) -> Iterator[Callable[[str], Host]]:
     """A real ssh server of this user; gives a host for the text of a private key."""
-    if _SSHD is None:
-        pytest.skip("no sshd here")
+    sshd = debian_program("sshd", "openssh-server")
     folder = tmp_path / "sshd"
     folder.mkdir(mode=0o700)
     for name in ("host_key", "user_key"):
@@ -932,7 +929,7 @@ def ssh_host(tmp_path: Path) -> Iterator[Callable[[str], Host]]:
         "PidFile": "none",
     }
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    server = subprocess.Popen([_SSHD, "-D", "-e", "-f", "/dev/null", *words], stderr=subprocess.DEVNULL)
+    server = subprocess.Popen([sshd, "-D", "-e", "-f", "/dev/null", *words], stderr=subprocess.DEVNULL)
     known = folder / "known_hosts"
     known.write_text(f"[127.0.0.1]:{port} {(folder / 'host_key.pub').read_text()}")
 

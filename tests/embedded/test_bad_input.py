@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import os
 import re
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import required
+from support import small_file_system
 from support.orch import Orch, Workflow
 
 TYPES = """\
@@ -230,18 +228,8 @@ class TestFilesInTheWay:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own with little space."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = (
-        os.geteuid() == 0
-        and subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], capture_output=True
-        ).returncode
-        == 0
-    )
-    required(mounted, "cannot mount a small tmpfs")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_file_system(tmp_path / "small", "6m") as folder:
+        yield folder
 
 
 def fill(folder: Path) -> Path:

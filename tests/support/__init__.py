@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -14,3 +19,30 @@ def required(condition: bool, reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"missing in CI: {reason}")
     pytest.skip(reason)
+
+
+@contextmanager
+def small_file_system(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of its own with little space (``size`` as mount(8) has it for tmpfs). Needs root."""
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    required(
+        subprocess.run(words, capture_output=True).returncode == 0, "cannot mount a small file system (root?)"
+    )
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def debian_program(name: str, package: str) -> str:
+    """The path of a program; as root on Debian its package is installed when it is missing."""
+    folders = f"{os.environ.get('PATH', '')}:/usr/sbin"
+    if shutil.which(name, path=folders) is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        for words in (["update", "-q"], ["install", "-qy", "--no-install-recommends", package]):
+            quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            subprocess.run(["apt-get", *words], env=quiet, capture_output=True, check=False)
+    path = shutil.which(name, path=folders)
+    required(path is not None, f"{name} is not installed (Debian: apt-get install {package})")
+    assert path is not None
+    return path

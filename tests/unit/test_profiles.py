@@ -235,16 +235,6 @@ def shipped() -> NodeTypes:
 
 
 @pytest.fixture(scope="module")
-def samples() -> Path:
-    """The folder of public sample documents, beside the checkout."""
-    if not SAMPLES.is_dir():
-        if os.environ.get("CI"):
-            pytest.fail(f"the sample documents are not in {SAMPLES}")
-        pytest.skip(f"the sample documents are not in {SAMPLES}")
-    return SAMPLES
-
-
-@pytest.fixture(scope="module")
 def public(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> NodeTypes:
     """Public profiles, by name."""
     folder = tmp_path_factory.mktemp("catalog")

@@ -317,3 +317,19 @@ def test_nothing_is_there_at_first(orch: Orch) -> None:
         assert "orch " in orch(*words).stdout
     assert "orch deploy" in orch("executions", "show", status=2).stderr
     assert "orch deploy" in orch("undeploy", status=2).stderr
+
+
+def test_secrets(orch: Orch) -> None:
+    value = "hunter2-c4n4ry"
+    said = orch("secrets", "set", "/secret/data/a/b", "user", "password", stdin=f"me\n{value}\n").output
+    said += orch("secrets", "list").output
+    assert "password, user" in said
+    assert orch.json("secrets", "list", "a/b") == [{"path": "a/b", "keys": ["password", "user"]}]
+    refused = orch("secrets", "set", "a/b", f"password={value}", status=2)
+    assert "command line" in refused.stderr
+    assert value not in said + refused.output
+    orch("secrets", "delete", "a/b", "user")
+    assert orch.json("secrets", "list") == [{"path": "a/b", "keys": ["password"]}]
+    orch("secrets", "delete", "a/b")
+    assert "there is no secret" in orch("secrets", "delete", "a/b", status=2).stderr
+    assert "there is no secret" in orch("secrets", "list", "a/b", status=2).stderr

@@ -103,28 +103,3 @@ def test_a_prompt_hides_what_is_typed(tmp_path: Path) -> None:
     os.close(ours)
     assert CANARY.encode() not in said
     assert FileSecretStore(tmp_path / "secrets").get("a/b", "password").reveal() == CANARY
-
-
-def orch(home: Path, *words: str, stdin: str = "", status: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestrator", "secrets", *words],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "ORCH_HOME": str(home)},
-    )
-    assert done.returncode == status, done.stderr
-    assert CANARY not in done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def test_set_list_delete(tmp_path: Path) -> None:
-    orch(tmp_path, "set", "/secret/data/a/b", "user", "password", stdin=f"me\n{CANARY}\n")
-    assert "password, user" in orch(tmp_path, "list")
-    assert '"keys": [' in orch(tmp_path, "list", "a/b", "--json")
-    orch(tmp_path, "set", "a/b", f"password={CANARY}", status=2)
-    orch(tmp_path, "delete", "a/b", "user")
-    assert "user" not in orch(tmp_path, "list")
-    orch(tmp_path, "delete", "a/b")
-    assert "there is no secret" in orch(tmp_path, "delete", "a/b", status=2)
-    assert "there is no secret" in orch(tmp_path, "list", "a/b", status=2)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import small_file_system
 
 from orchestrator.errors import SecretError, StorageError
 from orchestrator.secrets import FileSecretStore, Secret, SecretStore, normal_path
@@ -167,12 +168,7 @@ def test_a_file_where_the_folder_belongs(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_keeps_the_old_secrets(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("a small file system cannot be mounted here (needs root)")
-    try:
+    with small_file_system(tmp_path / "disk", "64k") as disk:
         store = FileSecretStore(disk / "s")
         store.put("x", {"a": CANARY})
         with pytest.raises(StorageError, match="no space left"):
@@ -180,8 +176,6 @@ def test_a_full_disk_keeps_the_old_secrets(tmp_path: Path) -> None:
         assert store.get("x", "a").reveal() == CANARY
         assert sorted(p.name for p in (disk / "s").iterdir()) == [".lock", "secrets.enc", "secrets.key"]
         store.put("y", {"a": "b"})
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def test_looking_at_the_room_does_not_import_cryptography() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from support import small_file_system
 
 from orchestrator.errors import StorageError, UserError, WorkError
 from orchestrator.services import files as fs
@@ -300,12 +301,7 @@ def test_a_file_where_the_folder_of_images_belongs(request_: BuildRequest, tmp_p
 
 
 def test_a_full_disk_leaves_no_half_bundle(request_: BuildRequest, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("a small file system cannot be mounted here (needs root)")
-    try:
+    with small_file_system(tmp_path / "disk", "64k") as disk:
         source = request_.registry / "minimal_workflow" / "wordcount" / "src" / "noise"
         source.write_bytes(os.urandom(200_000))
         small = msgspec.structs.replace(request_, images=disk)
@@ -314,5 +310,3 @@ def test_a_full_disk_leaves_no_half_bundle(request_: BuildRequest, tmp_path: Pat
         assert [p.name for p in disk.iterdir() if p.name != ".lock"] == []
         source.unlink()
         assert built(small)[0].status is BuildStatus.FINISHED
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)

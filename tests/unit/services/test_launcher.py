@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import small_file_system
 
 from orchestrator.services import launcher
 
@@ -428,13 +429,8 @@ def test_a_file_where_a_folder_belongs_is_one_clear_line(tmp_path: Path) -> None
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Any:
     """A file system of 64 KiB; needs root."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("a small file system cannot be mounted here (needs root)")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with small_file_system(tmp_path / "disk", "64k") as disk:
+        yield disk
 
 
 def test_a_full_disk_is_one_clear_line_and_leaves_no_folder(small_disk: Path) -> None:

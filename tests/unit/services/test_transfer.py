@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from support import small_file_system
 
 from orchestrator.errors import UserError, WorkError
 from orchestrator.services import transfer
@@ -254,13 +255,8 @@ def test_a_transfer_that_is_ended_leaves_no_partial_file(tmp_path: Path, catalog
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("a small file system cannot be mounted here (needs root)")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with small_file_system(tmp_path / "disk", "64k") as disk:
+        yield disk
 
 
 def test_a_full_disk_is_one_clear_line_and_leaves_nothing(

