@@ -176,8 +176,8 @@ ARCHIVE_LIMIT = _code(
 ARCHIVE_LAYOUT = _code(
     "T0254",
     "Archive without a clear entry",
-    "A CSAR names its service template in TOSCA-Metadata/TOSCA.meta (Entry-Definitions), or has exactly one at its root, "
-    "with template_name and template_version in its metadata (Simple Profile 1.3, section 6).",
+    "A CSAR names its service template in TOSCA-Metadata/TOSCA.meta (Entry-Definitions), or has exactly one at its "
+    "root, with template_name and template_version in its metadata (Simple Profile 1.3, section 6).",
     "Make the archive with `orch package`, or mend TOSCA.meta.",
 )
 LOCK_DIFFERS = _code(

@@ -150,8 +150,9 @@ def _named(entry: str, others: Sequence[str]) -> list[tuple[str, str]]:
 def _root_template(tree: Tree) -> Layout:
     files = [name for name in tree.names() if PurePosixPath(name).suffix.lower() in _YAML]
     found = {name: metadata_of(tree.read(name, MAX_BYTES)) for name in files}
-    if len(found) > 1:
-        found = {name: metadata for name, metadata in found.items() if VERSION_KEYNAME in metadata}
+    for keyname in (VERSION_KEYNAME, "template_name"):  # inputs and the like are YAML, too; so are imported types
+        if len(found) > 1:
+            found = {name: metadata for name, metadata in found.items() if keyname in metadata} or found
     if not found:
         message = f"{tree.label} has neither {META} nor a service template at its root"
         _refuse(message, "make it with `orch package`; the root is where the archive begins, not a folder in it")

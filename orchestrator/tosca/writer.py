@@ -2,11 +2,13 @@
 
 What is written is the normal form: the tree after the translation of its dialect, with every entity in the notation of
 1.3, short names and prefixes of types resolved, and the types of other documents inside it. Only the profiles that ship
-with orch are imported. Read again it gives the same model, other places and names of files aside.
+with orch are imported, and documents whose topologies stand for a node type. Read again it gives the same model, other
+places and names of files aside.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +78,7 @@ class _Conversion:
 
     def __init__(self, file: Path, catalog: Catalog, folder: Path, reading: Reading) -> None:
         self._reading = reading
+        self._folder = folder.resolve()
         self._catalog = catalog
         self._remarks = Remarks()
         self._documents = _translated(file, catalog)
@@ -83,8 +86,24 @@ class _Conversion:
         build_topology(self._documents[0], self._types, Problems())
         self._parts = Parts(self._types, folder, self._remarks)
         self._writer = TypeWriter(self._parts)
-        self._own = [d for d in self._documents if d.profile is None]
-        self._inlined = [d for d in self._documents if d.profile is None or not d.profile.shipped]
+        self._kept, behind = self._substituting()
+        self._inlined = [d for d in self._documents if not (d.profile and d.profile.shipped) and d.path not in behind]
+        self._own = [d for d in self._inlined if d.profile is None]
+
+    def _substituting(self) -> tuple[list[Document], set[Path]]:
+        """Imports whose topologies stand for node types: they stay imports, and so does what is behind them."""
+        kept: list[Document] = []
+        behind: set[Path] = set()
+        for document in self._documents[1:]:
+            topology = document.root.get("topology_template")
+            if isinstance(topology, Map) and "substitution_mappings" in topology:
+                kept.append(document)
+                again = Document(document.path, document.label, document.root, document.profile)
+                behind |= {found.path for found in resolve_imports(again, self._catalog, Problems())}
+            elif isinstance(topology, Map) and document.profile is None:
+                message = f"the topology template of {document.path.name}, which counts for nothing in an import"
+                self._remarks.add(Fate.LOST, message, topology)
+        return kept, behind - {self._documents[0].path}
 
     def run(self) -> Conversion:
         """Write the document and say what became of it."""
@@ -185,12 +204,19 @@ class _Conversion:
 
         def listed() -> List:
             found = [shipped[name] for name in names]
-            return new_list(root, [scalar_at(root, f"{profile.name}:{profile.version}") for profile in found])
+            references = [f"{profile.name}:{profile.version}" for profile in found]
+            return new_list(root, [scalar_at(root, text) for text in (*references, *map(self._kept_name, self._kept))])
 
         document = Document(self._own[0].path, "", new_map(root, {"imports": listed()}))
         reached = {d.profile.name for d in resolve_imports(document, self._catalog, Problems()) if d.profile}
         names.update(dict.fromkeys(name for name in shipped if name not in reached and name != NORMATIVE))
         return listed()
+
+    def _kept_name(self, document: Document) -> str:
+        profile = document.profile
+        if profile is not None:
+            return f"{profile.name}:{profile.version}"
+        return Path(os.path.relpath(document.path, self._folder)).as_posix()
 
     def _remark_comments(self) -> None:
         for document in self._own:

@@ -50,7 +50,7 @@ class TypeWriter:
             POLICY: types.policy,
             GROUP: types.group,
         }
-        return readers[kind](name) if kind in readers else None  # type: ignore[operator, no-any-return]
+        return readers[kind](name) if kind in readers else None
 
     def _keyname(self, kind: str, name: str, keyname: str, tree: Tree, document: Document, parent: AnyType) -> Tree:
         parts = self._parts

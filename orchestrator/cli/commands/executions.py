@@ -184,6 +184,10 @@ def logs(session: Session, id: str | None, follow: bool, level: str) -> int:
                 return 128 + number
             if item is not None:
                 _log(session, item, level, progress)
+    if not use.result(session.home, execution_id).status.final:
+        session.err(
+            f"the process that carried it out is gone: `orch executions resume {execution_id}` takes it up again"
+        )
     return 0
 
 

@@ -134,9 +134,9 @@ def test_another_content_of_a_profile_is_an_error(name: str, home: Home, topolog
 
 
 def test_another_version_of_a_profile_is_an_error(home: Home, topology: Path, tmp_path: Path) -> None:
-    topology.write_text(TOPOLOGY.replace("mine:1.0.0", "mine"))
+    topology.write_text(TOPOLOGY.replace("mine:1.0.0", "mine:1.1.1"))
     lock(home.settings, topology)
-    add_profile(tmp_path, "1.1.0")
+    add_profile(tmp_path, "1.1.0")  # nearer
     checked = validate(home, topology)
     (problem,) = [p for p in checked.problems if p.code == codes.LOCK_DIFFERS]
     assert problem.message == "the profile mine is taken in version 1.1.0; locked is 1.0.0"
