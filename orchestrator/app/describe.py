@@ -12,6 +12,8 @@ from orchestrator.model.values import Value, masked
 from orchestrator.operations import Surroundings, lookup_for
 from orchestrator.state import Deployment
 
+_OF_EVERY_NODE = ("state", "tosca_id", "tosca_name")
+
 
 @dataclass(frozen=True)
 class NodeView:
@@ -65,7 +67,8 @@ def outputs(home: Home, deployment: Deployment) -> dict[str, Value]:
 
 def _attributes(around: Surroundings, node: NodeTemplate) -> dict[str, Value]:
     lookup = lookup_for(around, node.name)
-    return {name: _value(expression, lookup) for name, expression in node.attributes.items()}
+    own = {name: expression for name, expression in node.attributes.items() if name not in _OF_EVERY_NODE}
+    return {name: _value(expression, lookup) for name, expression in own.items()}
 
 
 def _value(expression: Expression | None, lookup: Lookup) -> Value:

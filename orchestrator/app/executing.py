@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.app.inputs import Given, accept, topology_inputs, workflow_inputs
-from orchestrator.app.placement import abstract_nodes, site_of
+from orchestrator.app.placement import abstract_nodes, placed
 from orchestrator.app.preflight import check_secrets, ignored_services
 from orchestrator.app.reading import load, plan_of
 from orchestrator.app.wiring import Home, topology_of
@@ -58,7 +58,7 @@ def deploy(
     folder = file.resolve().parent
     sites = home.sites(folder)
     matched = match_nodes(abstract_nodes(topology), sites, site=site, matches=matches)
-    plan = _placed(plan_of(topology, INSTALL), topology, matched)
+    plan = placed(plan_of(topology, INSTALL), topology, matched)
     check_secrets(topology, home.secrets)
     now = time.time()
     wanted = _deployment_name(name or topology.name)
@@ -105,7 +105,7 @@ def run(
     topology = topology_of(deployment)
     if workflow in (INSTALL, UNINSTALL):
         raise UserError(f"{workflow!r} is not run by itself", hint="use `orch deploy` or `orch undeploy`")
-    plan = _placed(plan_of(topology, workflow), topology, deployment.matches)
+    plan = placed(plan_of(topology, workflow), topology, deployment.matches)
     if deployment.status is not DeploymentStatus.DEPLOYED:
         raise UserError(
             f"{deployment.name!r} is not deployed: it is {deployment.status.value}",
@@ -122,7 +122,7 @@ def undeploy(home: Home, deployment_name: str | None = None) -> Started:
     deployment = find_deployment(home, deployment_name)
     _refuse_while_busy(home, deployment)
     topology = topology_of(deployment)
-    plan = _placed(plan_of(topology, UNINSTALL), topology, deployment.matches)
+    plan = placed(plan_of(topology, UNINSTALL), topology, deployment.matches)
     return _start(home, deployment, UNINSTALL, {}, plan)
 
 
@@ -189,13 +189,6 @@ def _start(
     home.store.add_execution(execution)
     home.engine.start(execution)
     return Started(execution, deployment, plan, warnings)
-
-
-def _placed(plan: Plan, topology: Topology, matches: Mapping[str, str]) -> Plan:
-    """The plan with the site of every step."""
-    sites = {name: site_of(topology, matches, name) for name in {step.node for step in plan.steps}}
-    steps = tuple(msgspec.structs.replace(step, site=sites[step.node]) for step in plan.steps)
-    return msgspec.structs.replace(plan, steps=steps)
 
 
 def _deployment_name(name: str) -> str:

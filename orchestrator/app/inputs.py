@@ -17,6 +17,7 @@ from orchestrator.model.problems import DocumentError, Problems
 from orchestrator.model.source import Span
 from orchestrator.model.topology import CallOperation, NodeTemplate, PropertyDefinition, Topology
 from orchestrator.model.values import Value
+from orchestrator.yamlfiles import read_yaml
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -62,20 +63,7 @@ def read_inputs(pairs: Iterable[str], file: Path | None) -> dict[str, Given]:
 
 
 def _read_file(file: Path) -> dict[str, Given]:
-    try:
-        text = file.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except OSError as error:
-        raise UserError(f"{file}: the inputs file cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file}: not UTF-8 text (byte {error.start})") from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
-        raise UserError(f"{place}: YAML syntax error: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{file}: YAML syntax error: {error}") from error
+    content, node = read_yaml(file, "inputs file", UserError)
     if content is None:
         return {}
     if not isinstance(content, dict) or not isinstance(node, yaml.MappingNode):
@@ -117,6 +105,8 @@ def accept(uses: Iterable[InputUse], given: Mapping[str, Given], *, also: Mappin
     problems = Problems()
     values: dict[str, Value] = {}
     for name, item in given.items():
+        if item.value is None:
+            continue  # as in an inputs file whose value was left open
         if name in known:
             values[name] = _converted(name, known[name].type, item, problems)
         elif name in also:
@@ -127,7 +117,7 @@ def accept(uses: Iterable[InputUse], given: Mapping[str, Given], *, also: Mappin
             hint = f"did you mean {close[0]!r}?" if close else f"known inputs: {', '.join(sorted(names)) or 'none'}"
             problems.error("I0001", f"there is no input {name!r}", item.span, hint)
     for use in known.values():
-        if use.name in given:
+        if use.name in given and given[use.name].value is not None:
             continue
         if use.default is not None:
             values[use.name] = use.default

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
+from orchestrator.model.plan import Plan
 from orchestrator.model.topology import Topology
 from orchestrator.sites import LOCAL
 
@@ -34,3 +37,10 @@ def site_of(topology: Topology, matches: Mapping[str, str], node: str) -> str:
 def abstract_nodes(topology: Topology) -> list[str]:
     """The node templates that must be matched to a site."""
     return [node.name for node in topology.node_templates.values() if node.abstract]
+
+
+def placed(plan: Plan, topology: Topology, matches: Mapping[str, str]) -> Plan:
+    """The plan with the site of every step."""
+    sites = {name: site_of(topology, matches, name) for name in {step.node for step in plan.steps}}
+    steps = tuple(msgspec.structs.replace(step, site=sites[step.node]) for step in plan.steps)
+    return msgspec.structs.replace(plan, steps=steps)

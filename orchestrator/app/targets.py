@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
-from orchestrator.app.placement import site_of
+from orchestrator.app.placement import placed
 from orchestrator.app.reading import load, plan_of
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.errors import UserError
@@ -68,10 +66,7 @@ def target_plan(target: Target, workflow: str) -> Plan:
     plan = plan_of(target.topology, workflow)
     if target.deployment is None:
         return plan
-    matches = target.deployment.matches
-    sites = {node: site_of(target.topology, matches, node) for node in {step.node for step in plan.steps}}
-    steps = tuple(msgspec.structs.replace(step, site=sites[step.node]) for step in plan.steps)
-    return msgspec.structs.replace(plan, steps=steps)
+    return placed(plan, target.topology, target.deployment.matches)
 
 
 def workflows_of(target: Target) -> tuple[str, ...]:

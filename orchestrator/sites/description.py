@@ -12,6 +12,7 @@ import yaml
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.sites.site import LOCAL, DataCatalogue, ImageCreation, Site
+from orchestrator.yamlfiles import read_yaml
 
 
 def read_sites(files: Iterable[Path]) -> Mapping[str, Site]:
@@ -27,18 +28,7 @@ def read_sites(files: Iterable[Path]) -> Mapping[str, Site]:
 
 
 def _read(file: Path) -> dict[str, Site]:
-    try:
-        text = file.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigurationError(f"{file}: the sites file cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{file}: not UTF-8 text (byte {error.start})") from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
-        raise ConfigurationError(f"{place}: YAML syntax error: {error.problem}") from error
+    content, root = read_yaml(file, "sites file", ConfigurationError)
     if content is None:
         return {}
     if not isinstance(content, dict) or set(content) != {"sites"} or not isinstance(content["sites"], dict):

@@ -509,6 +509,7 @@ def test_an_absolute_name_cannot_be_packed(project: Path, tmp_path: Path) -> Non
         package(project / "topology.yaml", tmp_path / "out.csar")
     (problem,) = caught.value.problems
     assert problem.code == codes.IMPORT_OUTSIDE
+    assert "absolute path" in problem.message
     assert problem.span is not None
     assert problem.span.file.endswith("types.yaml")
 
