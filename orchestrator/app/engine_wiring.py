@@ -17,6 +17,7 @@ from orchestrator.jobs import (
     JobKind,
     LocalJobs,
     SiteFolders,
+    SiteSlots,
     Watcher,
     dag_run,
     http_download,
@@ -51,10 +52,11 @@ JOB_KINDS: Mapping[str, JobKind] = {
 def make_engine(home: Home) -> Engine:
     """The engine of a home."""
     settings = home.settings
+    slots = SiteSlots(lambda site: home.sites()[site].jobs or None if site in home.sites() else None)
     return Engine(
         store=home.store,
         owner=home.owner,
-        parts_of=lambda execution: _parts(home, execution),
+        parts_of=lambda execution: _parts(home, execution, slots),
         watcher=Watcher(lambda site: LocalJobs(settings.site_folder(site) / "jobs"), EngineSettings.watch_interval),
         settings=EngineSettings(dbos_database=f"sqlite:///{settings.durable_database}", runs=settings.runs),
     )
@@ -117,7 +119,7 @@ class _Placed:
         return next((JOB_KINDS[type_name] for type_name in lineage if type_name in JOB_KINDS), None)
 
 
-def _parts(home: Home, execution: Execution) -> ExecutionParts:
+def _parts(home: Home, execution: Execution, slots: SiteSlots) -> ExecutionParts:
     deployment = home.store.deployment(execution.deployment_id)
     placed = _Placed(home, deployment, execution, topology_of(deployment), home.sites_of(deployment))
     return ExecutionParts(
@@ -128,6 +130,7 @@ def _parts(home: Home, execution: Execution) -> ExecutionParts:
         site_of=lambda node: placed.site(node).name,
         job_context=placed.job_context,
         job_variables=placed.job_variables,
+        slots=slots,
     )
 
 

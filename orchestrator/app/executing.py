@@ -66,7 +66,7 @@ def deploy(
         id=uuid.uuid4().hex,
         name=wanted,
         status=DeploymentStatus.DEPLOYING,
-        source=str(file.resolve()),
+        source=str(Path(topology.file).resolve()),  # of a CSAR, its topology where it was unpacked
         topology=msgspec.json.encode(topology),
         inputs=values,
         matches=matched,

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.app.settings import Settings
 from orchestrator.app.sources import Source, catalog_of, further_problems, source_of
 from orchestrator.model.problems import DocumentError, Problem, Severity
-from orchestrator.tosca import Reading, codes, read_topology
+from orchestrator.tosca import Reading, codes
 from orchestrator.tosca import csar as csars
 from orchestrator.tosca import packaging as packages
 from orchestrator.tosca.csar import Csar
@@ -44,9 +44,9 @@ def unpack(archive: Path, folder: Path | None = None) -> Csar:
 def lock(settings: Settings, file: Path) -> Locked:
     """Write down what a topology is made of, in ``orch.lock`` beside it. Raises DocumentError, StorageError."""
     source = source_of(settings, file)
-    reading = read_topology(source.file, source.catalog)
+    reading = source.read()
     _refuse_faulty(source, reading)
-    locked = lock_of(reading, source.catalog, source.base)
+    locked = lock_of(reading, source.catalog, source.base, source.archive)
     before = _before(source.lock_file)
     earlier = before.get(file.name)
     if earlier != locked:

@@ -11,7 +11,6 @@ from orchestrator.model.plan import Plan
 from orchestrator.model.problems import DocumentError, Problem, Problems, Severity
 from orchestrator.model.topology import Topology
 from orchestrator.planning import plan_problems, plan_workflow, workflow_names
-from orchestrator.tosca import read_topology
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def validate(home: Home, file: Path) -> Checked:
         source = source_of(home.settings, file)
     except DocumentError as error:
         return Checked(None, tuple(error.problems))
-    reading = read_topology(source.file, source.catalog)
+    reading = source.read()
     problems = Problems()
     for problem in (*reading.problems, *further_problems(source, reading)):
         problems.add(problem)

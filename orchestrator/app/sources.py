@@ -29,6 +29,15 @@ class Source:
     csar: Csar | None = None
 
     @property
+    def archive(self) -> Path | None:
+        """The folder of the unpacked CSAR, which its documents may not leave."""
+        return self.csar.folder if self.csar is not None else None
+
+    def read(self) -> Reading:
+        """Read it; what is in a CSAR is read without looking at files outside of it."""
+        return read_topology(self.file, self.catalog, archive=self.archive)
+
+    @property
     def base(self) -> Path:
         """The folder from which paths in the lock file beside ``named`` count."""
         return self.csar.folder if self.csar is not None else self.file.resolve().parent
@@ -67,10 +76,10 @@ def further_problems(source: Source, reading: Reading) -> Iterator[Problem]:
         yield from escapes(reading, source.csar, source.catalog)
         for other in source.csar.others:
             if other.resolve() not in reading.files:
-                yield from read_topology(other, source.catalog).problems
+                yield from read_topology(other, source.catalog, archive=source.csar.folder).problems
     if reading.topology is None or reading.has_errors:
         return
-    yield from lock_problems(source.lock_file, source.named.name, reading, source.catalog, source.base)
+    yield from lock_problems(source.lock_file, source.named.name, reading, source.catalog, source.base, source.archive)
     if source.csar is not None:  # the lock file that was packed with the topology
         inside = source.file.parent
-        yield from lock_problems(inside / LOCK_NAME, source.file.name, reading, source.catalog, inside)
+        yield from lock_problems(inside / LOCK_NAME, source.file.name, reading, source.catalog, inside, source.archive)

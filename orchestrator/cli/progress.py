@@ -51,7 +51,7 @@ class Progress:
     def apply(self, event: Event) -> None:
         """Take an event in."""
         if event.kind == "execution":
-            self.cancelling = self.cancelling or event.text == "cancel requested"
+            self.cancelling = self.cancelling or event.text.startswith("cancelling")
         step = self.steps.get(event.step or "")
         if step is None:
             return

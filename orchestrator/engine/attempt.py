@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -49,6 +50,8 @@ class Attempt:
         self._settings = settings
         self._afterwards = afterwards
         self._cancelling = False
+        self._cleaning_up = False
+        self._why = "cancelled by request"
 
     async def carry_out(self, journal: Journal) -> ExecutionStatus:
         """Run what is still to do.
@@ -73,6 +76,9 @@ class Attempt:
         if self._cancelling:
             answer = await cancel(self._runner.cancel_jobs)
             left = [str(line) for line in answer] if isinstance(answer, list) else []
+            self._cleaning_up = True
+            self._runner.go_on()
+            await self._loop(progress, reserved)
         return self._finish(progress, left)
 
     async def _done_before(self) -> list[str]:
@@ -82,12 +88,13 @@ class Attempt:
     async def _loop(self, progress: Progress, reserved: Mapping[str, Durable]) -> None:
         running: dict[asyncio.Future[Outcome], PlanStep] = {}
         while True:
-            self._set_states(progress)
             if self._cancelling:
                 progress.halt()
-            for step in progress.ready:
-                progress.start(step.id)
-                running[asyncio.ensure_future(self._durably(step, reserved[step.id]))] = step
+            if self._cleaning_up or not self._cancelling:
+                self._set_states(progress)
+                for step in progress.ready:
+                    progress.start(step.id)
+                    running[asyncio.ensure_future(self._durably(step, reserved[step.id]))] = step
             if not running:
                 return
             ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -103,11 +110,12 @@ class Attempt:
     def _set_states(self, progress: Progress) -> None:
         """Do the ready steps that only set a state, and those that become ready by them, in one transaction."""
         batch: list[tuple[str, str, str]] = []
-        while states := [step for step in progress.ready if step.kind is StepKind.STATE and not self._cancelling]:
+        while states := [step for step in progress.ready if step.kind is StepKind.STATE]:
             for step in states:
                 progress.start(step.id)
+                if self._runner.condition_holds(step):
+                    batch.append((step.id, step.node, step.state or ""))
                 progress.end(step.id, Outcome.SUCCESS)
-                batch.append((step.id, step.node, step.state or ""))
         if batch:
             faults.reach(f"states:{self._execution.workflow}")
             self._store.record_states(self._execution, batch, FIRST_INSTANCE)
@@ -117,7 +125,12 @@ class Attempt:
                 )
 
     async def _watch_for_cancel(self) -> None:
+        limit = self._parts.plan.timeout
+        end = None if limit is None else (self._execution.started or time.time()) + limit
         while not await asyncio.to_thread(self._store.cancel_requested, self._execution.id):
+            if end is not None and time.time() > end:
+                self._why = f"the workflow took longer than {limit:g} s"
+                break
             await asyncio.sleep(self._settings.cancel_check_interval)
         self._cancel()
 
@@ -125,14 +138,14 @@ class Attempt:
         if self._cancelling:
             return
         self._cancelling = True
-        self._events.add(self._execution.id, "execution", "cancel requested", level="warning")
+        self._events.add(self._execution.id, "execution", f"cancelling: {self._why}", level="warning")
         self._runner.break_off()
 
     def _finish(self, progress: Progress, left: Sequence[str]) -> ExecutionStatus:
         failure: Failure | None = None
         if self._cancelling:
             status = ExecutionStatus.CANCELLED
-            failure = Failure("cancelled by request", output="\n".join(left)) if left else None
+            failure = Failure(self._why, output="\n".join(left))
         elif progress.failed:
             status = ExecutionStatus.FAILED
             ledger = self._store.ledger(self._execution.id)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.jobs import JobContext, JobKind
+from orchestrator.jobs import JobContext, JobKind, SiteSlots
 from orchestrator.model.plan import Plan
 from orchestrator.model.values import Value
 from orchestrator.operations import Operations
@@ -35,7 +35,7 @@ class ExecutionParts:
 
     ``kind_of`` tells how a node's operations become jobs that orch watches itself, None for nodes whose playbooks do
     it all; ``site_of`` names the site on which a node's jobs run; ``job_variables`` are the variables that a playbook
-    needs to reach the job system of that site.
+    needs to reach the job system of that site; ``slots`` are the places for jobs that all executions share.
     """
 
     execution: Execution
@@ -45,3 +45,4 @@ class ExecutionParts:
     site_of: Callable[[str], str]
     job_context: Callable[[str, str], JobContext]
     job_variables: Callable[[str], Mapping[str, Value]]
+    slots: SiteSlots

@@ -65,9 +65,12 @@ class Progress:
         return step
 
     def halt(self) -> None:
-        """Start nothing more."""
+        """Start nothing more but clean-up paths, those of ``on_cancel`` among them."""
         self._halted = True
-        self._ready.clear()
+        self._keep_cleanup()
+
+    def _keep_cleanup(self) -> None:
+        self._ready = {step_id: step for step_id, step in self._ready.items() if step_id in self._cleanup}
 
     def end(self, step_id: str, outcome: Outcome) -> None:
         """Tell how a started step ended."""
@@ -76,7 +79,7 @@ class Progress:
         handled = any(edge.when is outcome for edge in self._from[step_id])
         if outcome is not Outcome.SUCCESS and not handled:
             self.failed.append(step_id)
-            self._ready = {i: s for i, s in self._ready.items() if i in self._cleanup}
+            self._keep_cleanup()
         self._settle(step_id)
 
     def _settle(self, step_id: str) -> None:
@@ -97,7 +100,7 @@ class Progress:
         wanted = by_failure or (
             len(needed) == len([e for e in taken if e.when is Outcome.SUCCESS]) and bool(taken or not edges)
         )
-        if not wanted or self._halted or (self.failed and not cleanup):
+        if not wanted or ((self._halted or self.failed) and not cleanup):
             self._skipped.add(step_id)
             return False
         if cleanup:

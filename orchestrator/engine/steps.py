@@ -9,7 +9,9 @@ import threading
 import time
 import traceback
 from collections.abc import Awaitable, Mapping
+from contextvars import ContextVar
 from hashlib import sha256
+from typing import TypeVar
 
 import msgspec
 
@@ -19,6 +21,7 @@ from orchestrator.engine.events import EventWriter
 from orchestrator.engine.parts import EngineSettings, ExecutionParts
 from orchestrator.errors import OrchError, StorageError, WorkError
 from orchestrator.jobs import JobKind, Submission, Watcher
+from orchestrator.model.conditions import hold
 from orchestrator.model.jobs import JobReference, JobReport, JobState
 from orchestrator.model.plan import Outcome, PlanStep
 from orchestrator.model.topology import RUNNABLE, interface_name
@@ -41,6 +44,8 @@ _FOREIGN_STATES: Mapping[str, JobState] = {
     "OUT_OF_MEMORY": JobState.FAILED,
     "NODE_FAIL": JobState.FAILED,
 }
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+T = TypeVar("T")
 _TAIL_LINES = 20
 _UNKNOWN_STATES_BORNE = 5
 
@@ -81,6 +86,11 @@ class StepRunner:
         self.stop.set()
         self.stopped.set()
 
+    def go_on(self) -> None:
+        """Let steps run again after a break: those that clean up after a cancel."""
+        self.stop.clear()
+        self.stopped.clear()
+
     async def carry_out(self, step: PlanStep, attempt: int) -> Outcome:
         """Carry a step out, unless the ledger says that it was; its failure is a value, not an exception.
 
@@ -91,27 +101,17 @@ class StepRunner:
         if entry and entry.status is StepStatus.DONE:
             return Outcome.SUCCESS
         if entry and entry.status is StepStatus.FAILED and entry.attempt == attempt:
-            return Outcome.FAILURE
+            return _after_failure(step)
         self._store.begin_step(execution.id, step.id, attempt)
         self._event(step, "step", "started", state="running")
-        failure: Failure | None
         try:
-            failure = await self._perform(step)
+            failure = await self._with_retries(step)
         except Interrupted:
             if self._detaching:
                 await asyncio.get_running_loop().create_future()
             self._store.end_step(execution.id, step.id, StepStatus.CANCELLED)
             self._event(step, "step", "cancelled", state="cancelled", level="warning")
             return Outcome.CANCEL
-        except StorageError:
-            raise
-        except OrchError as error:
-            failure = Failure(error.message, hint=error.hint)
-        except Exception as error:  # a defect of ours must not take the other steps with it
-            self._event(step, "step", traceback.format_exc(), level="debug")
-            failure = Failure(
-                f"{type(error).__name__}: {error}", hint="this is a fault of orch: please report it with the logs"
-            )
         if failure is None:
             self._store.end_step(execution.id, step.id, StepStatus.DONE)
             self._event(step, "step", "done", state="done")
@@ -122,7 +122,44 @@ class StepRunner:
         self._store.end_step(execution.id, step.id, StepStatus.FAILED, failure)
         self._store.set_node_states(execution.deployment_id, [(step.node, FIRST_INSTANCE, "error")])
         self._event(step, "step", failure.message, state="failed", level="error", failure=msgspec.to_builtins(failure))
-        return Outcome.FAILURE
+        return _after_failure(step)
+
+    async def _with_retries(self, step: PlanStep) -> Failure | None:
+        for turn in range(step.policy.retries):
+            failure = await self._once(step)
+            if failure is None:
+                return None
+            wait = step.policy.backoff * 2**turn
+            text = f"{failure.message}; tried again in {wait:g} s ({turn + 1} of {step.policy.retries})"
+            self._event(step, "step", text, level="warning", state="running")
+            await self._pause(wait)
+        return await self._once(step)
+
+    async def _once(self, step: PlanStep) -> Failure | None:
+        """Do what a step does; every error but those of our own store is a failure of the step."""
+        if not self.condition_holds(step):
+            self._event(step, "step", "nothing to do: its condition does not hold")
+            return None
+        limit = step.policy.timeout
+        _deadline.set(None if limit is None else time.monotonic() + limit)
+        try:
+            return await self._perform(step)
+        except (Interrupted, StorageError):
+            raise
+        except OrchError as error:
+            return Failure(error.message, hint=error.hint)
+        except Exception as error:  # a defect of ours must not take the other steps with it
+            self._event(step, "step", traceback.format_exc(), level="debug")
+            return Failure(
+                f"{type(error).__name__}: {error}", hint="this is a fault of orch: please report it with the logs"
+            )
+
+    def condition_holds(self, step: PlanStep) -> bool:
+        """Whether a step is to do anything. Raises WorkError for a condition that cannot be understood."""
+        try:
+            return hold(step.condition, lambda name: self._parts.operations.attribute(step.node, name))
+        except ValueError as error:
+            raise WorkError(f"{step.id}: {error}") from error
 
     # --- what a step does
 
@@ -168,6 +205,8 @@ class StepRunner:
     async def _submit(self, step: PlanStep, resolved: ResolvedCall, kind: JobKind) -> Failure | None:
         job = self._next_job(step)
         submission = kind(resolved.inputs, self._parts.job_context(step.node, job.reference.token))
+        if not await self._unless_stopped(self._parts.slots.take(job.reference.site, job.reference.token)):
+            return Failure(f"{step.node}: site {job.reference.site!r} had no place for the job in time")
         faults.reach(f"submit.before:{step.node}")
         extra = {**self._parts.job_variables(step.node), **_job_variables(job, submission)}
         result = await self._run(step, resolved, extra, (JOB_ID, *submission.outputs))
@@ -182,6 +221,12 @@ class StepRunner:
 
     async def _watch(self, step: PlanStep, resolved: ResolvedCall) -> Failure | None:
         job = self._latest_job(step.node)
+        if job is not None and _unsuccessful(job):
+            # tried again: the job that failed is over, so there must be another
+            failure = await self._submit(step, await self._resolved_submit(step), self._kind(step))
+            if failure is not None:
+                return failure
+            job = self._latest_job(step.node)
         if job is None or not job.seen:
             raise WorkError(
                 f"{step.node}: there is no job to watch",
@@ -199,13 +244,32 @@ class StepRunner:
             if report.state is JobState.RUNNING:
                 faults.reach(f"watch.running:{step.node}")
 
+        self._parts.slots.occupy(job.reference.site, job.reference.token)
         report = await self._unless_stopped(self._watcher.wait(job.reference, on_output, on_report))
+        if report is None:
+            return await self._out_of_time(step, job)
         faults.reach(f"watch.ended:{step.node}")
-        self._end_job(job, report.state, report.detail)
+        await self._end_job(job, report.state, report.detail)
         if report.state is JobState.COMPLETED:
             self._keep(step, resolved, report.results)
             return None
         return Failure(_job_failed(step.node, report), output="\n".join(tail))
+
+    async def _out_of_time(self, step: PlanStep, job: JobRecord) -> Failure:
+        failure = await self._cancel_job(job)
+        if failure is None:
+            await self._end_job(job, JobState.TIMEOUT, "cancelled: out of time")
+        left = f"; it could not be cancelled: {failure.message}" if failure else ", it was cancelled"
+        return Failure(f"{step.node}: the job took longer than {step.policy.timeout:g} s{left}")
+
+    async def _resolved_submit(self, step: PlanStep) -> ResolvedCall:
+        call = OperationCall(step.node, RUNNABLE, "submit", inputs=step.inputs)
+        return await asyncio.to_thread(self._parts.operations.resolve, call)
+
+    def _kind(self, step: PlanStep) -> JobKind:
+        kind = self._parts.kind_of(step.node)
+        assert kind is not None
+        return kind
 
     def _next_job(self, step: PlanStep) -> JobRecord:
         """The job to submit: recorded before it is submitted, so that its token is known whatever happens then.
@@ -230,7 +294,8 @@ class StepRunner:
         jobs = [job for job in self._store.jobs(self._parts.execution.id) if job.node == node]
         return max(jobs, key=lambda job: job.generation, default=None)
 
-    def _end_job(self, job: JobRecord, state: JobState, detail: str) -> None:
+    async def _end_job(self, job: JobRecord, state: JobState, detail: str) -> None:
+        await self._parts.slots.give_back(job.reference.token)
         self._store.put_job(msgspec.structs.replace(job, state=state, detail=detail, ended=time.time()))
 
     async def cancel_jobs(self) -> list[str]:
@@ -246,7 +311,7 @@ class StepRunner:
             except OrchError as error:
                 failure = Failure(error.message)
             if failure is None:
-                self._end_job(job, JobState.CANCELLED, "cancelled by request")
+                await self._end_job(job, JobState.CANCELLED, "cancelled by request")
                 self._events.add(
                     job.execution_id,
                     "job",
@@ -293,6 +358,15 @@ class StepRunner:
         return None
 
     async def _foreign_poll(self, step: PlanStep, resolved: ResolvedCall, job: JobRecord | None) -> Failure | None:
+        if job is not None and _unsuccessful(job):
+            failure = await self._foreign_submit(step, await self._resolved_submit(step))
+            if failure is not None:
+                return failure
+            job = self._latest_job(step.node)
+            again = OperationCall(
+                step.node, RUNNABLE, "run", inputs=step.inputs, job_id=job.reference.id if job else None
+            )
+            resolved = await asyncio.to_thread(self._parts.operations.resolve, again)
         unknown = 0
         interval = monitoring_interval(resolved, self._settings.foreign_poll_interval)
         while True:
@@ -302,13 +376,15 @@ class StepRunner:
             unknown = 0 if state else unknown + 1
             if state is not None and state.final:
                 if job is not None:
-                    self._end_job(job, state, word)
+                    await self._end_job(job, state, word)
                 self._keep(step, resolved, result.outputs)
                 return None if state is JobState.COMPLETED else Failure(f"{step.node}: the job ended as {word}")
             if unknown >= _UNKNOWN_STATES_BORNE:
                 why = result.failure.message if result.failure else f"it says {word!r}, which is no state of a job"
                 return Failure(f"{step.node}: the state of the job cannot be told: {why}")
             self._event(step, "job", word.lower() or "unknown")
+            if job is not None and _remaining() == 0:
+                return await self._out_of_time(step, job)
             await self._pause(interval)
 
     # --- helpers
@@ -347,6 +423,7 @@ class StepRunner:
                     on_event=on_event,
                     on_process=on_process,
                     stop=stop or self.stop,
+                    timeout=_remaining() if stop is None else None,
                 )
             finally:
                 self.playbooks -= 1
@@ -356,15 +433,18 @@ class StepRunner:
             raise Interrupted
         return result
 
-    async def _unless_stopped(self, waiting: Awaitable[JobReport]) -> JobReport:
+    async def _unless_stopped(self, waiting: Awaitable[T]) -> T | None:
+        """The outcome of a wait; None when the step's time is over first."""
         task = asyncio.ensure_future(waiting)
         stopped = asyncio.ensure_future(self.stopped.wait())
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, stopped}, timeout=_remaining(), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        if not task.done():
-            task.cancel()
+        if task.done():
+            return task.result()
+        task.cancel()
+        if self.stopped.is_set():
             raise Interrupted
-        return task.result()
+        return None
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -387,6 +467,20 @@ class StepRunner:
         self._events.add(
             self._parts.execution.id, kind, text, level=level, step=step.id, node=step.node, data=data or None
         )
+
+
+def _after_failure(step: PlanStep) -> Outcome:
+    return Outcome.SUCCESS if step.policy.continue_on_error else Outcome.FAILURE
+
+
+def _unsuccessful(job: JobRecord) -> bool:
+    return job.state.final and job.state is not JobState.COMPLETED
+
+
+def _remaining() -> float | None:
+    """The seconds that the step of this task still has; None without a limit."""
+    deadline = _deadline.get()
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def monitoring_interval(resolved: ResolvedCall, default: float) -> float:

@@ -18,6 +18,7 @@ from orchestrator.jobs.preparation import (
     stage_out,
 )
 from orchestrator.jobs.pycompss import pycompss, pycompss_first_generation
+from orchestrator.jobs.slots import SiteSlots
 from orchestrator.jobs.watching import JobBackend, Watcher
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "JobKind",
     "LocalJobs",
     "SiteFolders",
+    "SiteSlots",
     "Submission",
     "Watcher",
     "dag_run",

@@ -9,6 +9,7 @@ import msgspec
 
 from orchestrator.model.expressions import Expression
 from orchestrator.model.source import Span
+from orchestrator.model.values import Value
 
 
 class StepKind(enum.Enum):
@@ -26,11 +27,25 @@ class Outcome(enum.Enum):
     CANCEL = "cancel"
 
 
+class StepPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a step is carried out: ``timeout`` and ``backoff`` in seconds.
+
+    It is tried once more up to ``retries`` times, after ``backoff``, twice as much, and so on. With
+    ``continue_on_error`` its failure is recorded, and the execution goes on as if it had not failed.
+    """
+
+    timeout: float | None = None
+    retries: int = 0
+    backoff: float = 10.0
+    continue_on_error: bool = False
+
+
 class PlanStep(msgspec.Struct, frozen=True):
     """One activity on all instances of a node.
 
     ``id`` is unique in its plan and stable. ``interface``/``operation`` are set for OPERATION, ``state`` for STATE.
     ``requirement`` is the name of the assignment for an operation of a relationship, whose source is ``node``.
+    ``condition``: clauses on the node's attributes (1.3 section 3.6.25); the step does nothing unless they hold.
     """
 
     id: str
@@ -43,6 +58,8 @@ class PlanStep(msgspec.Struct, frozen=True):
     operation_host: str | None = None
     inputs: Mapping[str, Expression] = {}
     site: str | None = None
+    policy: StepPolicy = StepPolicy()
+    condition: tuple[Value, ...] = ()
     span: Span | None = None
 
     @property
@@ -62,11 +79,15 @@ class Edge(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The steps of a workflow in an order in which each comes after its predecessors, and the edges between them."""
+    """The steps of a workflow in an order in which each comes after its predecessors, and the edges between them.
+
+    ``timeout``: seconds after which the whole is cancelled.
+    """
 
     workflow: str
     steps: tuple[PlanStep, ...] = ()
     edges: tuple[Edge, ...] = ()
+    timeout: float | None = None
 
     def step(self, step_id: str) -> PlanStep:
         """The step with this id. Raises KeyError."""

@@ -106,6 +106,10 @@ class Operations:
             call, node, relationship, operation, implementation, inputs, origins, tuple(dict.fromkeys(outputs))
         )
 
+    def attribute(self, node: str, name: str) -> Value:
+        """The value of a node's attribute as it is now."""
+        return lookup_for(self._around, node).attribute("SELF", [name])
+
     def _inputs(
         self, node: NodeTemplate, relationship: Relationship | None, operation: Operation, call: OperationCall
     ) -> tuple[dict[str, Value], dict[str, str]]:
@@ -141,8 +145,12 @@ class Operations:
         on_event: Callable[[TaskEvent], None],
         on_process: Callable[[int, float], None],
         stop: threading.Event,
+        timeout: float | None = None,
     ) -> OperationResult:
-        """Run the operation's playbook, with extra variables; the wanted ``outputs`` must be there afterwards."""
+        """Run the operation's playbook, with extra variables; the wanted ``outputs`` must be there afterwards.
+
+        It may take ``timeout`` seconds, and no longer than its implementation says.
+        """
         implementation = resolved.implementation
         if implementation.path is None:
             raise WorkError(
@@ -167,7 +175,7 @@ class Operations:
             all_variables=prefixed,
             outputs=outputs,
             debug=_truth(resolved.inputs.get("debug_logs")),
-            timeout=implementation.timeout,
+            timeout=min((t for t in (implementation.timeout, timeout) if t is not None), default=None),
         )
         result = run_playbook(run, on_event=on_event, on_process=on_process, stop=stop)
         return _result(result, instance, resolved)

@@ -114,20 +114,16 @@ class _Builder:
 
     def step(self, step: WorkflowStep, name: str, inputs: Mapping[str, Expression], path: tuple[str, ...]) -> _Fragment:
         """Expand a step: its activities one after the other."""
-        if step.filter:
-            self.problems.add(
-                fault(
-                    PlanFault.CONDITION,
-                    f"step {name!r} has a filter, and filters are not evaluated: it would run whatever they say",
-                    step.span,
-                    "take the filter away, or put the step into a workflow of its own",
-                )
-            )
+        first = len(self.steps)
         labels = [name, *(f"{name}.{number}" for number in range(2, len(step.activities) + 1))]
         parts = [
             self.activity(activity, step, label, inputs, path)
             for activity, label in zip(step.activities, labels, strict=False)
         ]
+        if step.filter:
+            self.steps[first:] = [
+                msgspec.structs.replace(s, condition=(*step.filter, *s.condition)) for s in self.steps[first:]
+            ]
         parts = [part for part in parts if part.members]
         for before, after in pairwise(parts):
             self.edges += [Edge(a, b) for a in before.exits for b in after.entries]

@@ -27,7 +27,6 @@ class PlanFault(enum.Enum):
     UNKNOWN_WORKFLOW = "P0005"
     UNKNOWN_TARGET = "P0006"
     TOO_LARGE = "P0007"
-    CONDITION = "P0008"
 
 
 def fault(code: PlanFault, message: str, span: Span | None, hint: str | None = None) -> Problem:

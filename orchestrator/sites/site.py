@@ -59,13 +59,14 @@ class PyCompss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One site. ``modules`` are environment modules to load for a job."""
+    """One site. ``modules`` are environment modules to load for a job, ``jobs`` how many may run at once (0: any)."""
 
     name: str = LOCAL
     connection: ConnectionKind = ConnectionKind.LOCAL
     scheduler: SchedulerKind = SchedulerKind.LOCAL
     login_host: str = "localhost"
     modules: tuple[str, ...] = ()
+    jobs: int = 0
     machine: Machine = Machine()
     pycompss: PyCompss = PyCompss()
     services: Services = Services()

@@ -114,8 +114,11 @@ class Contents(msgspec.Struct, frozen=True):
                 yield from self._neighbours(path.parent)
 
 
-def contents_of(reading: Reading, catalog: Catalog) -> Contents:
-    """What a reading was made of. The types of imported documents count even where no template uses them."""
+def contents_of(reading: Reading, catalog: Catalog, archive: Path | None = None) -> Contents:
+    """What a reading was made of. The types of imported documents count even where no template uses them.
+
+    ``archive`` is the folder of the unpacked archive that was read from, if it was.
+    """
     profiles: dict[str, tuple[Profile, list[Path]]] = {}
     own: list[Path] = []
     for file in reading.files:
@@ -124,7 +127,7 @@ def contents_of(reading: Reading, catalog: Catalog) -> Contents:
             own.append(file)
         else:
             profiles.setdefault(profile.name, (profile, []))[1].append(file)
-    topologies = [reading.topology, *(read_topology(file, catalog).topology for file in own[1:])]
+    topologies = [reading.topology, *(read_topology(file, catalog, archive=archive).topology for file in own[1:])]
     found: dict[tuple[Path, str], Named] = {}
     for topology in topologies:
         for named in named_files(topology) if topology is not None else ():

@@ -48,26 +48,27 @@ IsA = Callable[[str, str], bool]
 def find_file(written: str, document: Document) -> Path | None:
     """Where a file named in a document is: beside the document, for a profile also in the folder of its playbooks.
 
-    Files of a profile must lie inside one of the two folders. None when there is none.
+    Files of a profile or an archive must lie inside it, or among those playbooks. None when there is none.
     """
-    folders = [document.folder]
+    folders = [(document.folder, document.confined_to)]
     names = [written]
     if document.playbooks_of is not None:
-        folders.append(resources.playbooks_folder() / document.playbooks_of)
+        playbooks = resources.playbooks_folder() / document.playbooks_of
+        folders.append((playbooks, playbooks if document.profile is not None else None))
         if written.startswith("playbooks/"):
             names.append(written.removeprefix("playbooks/"))
-    for folder in folders:
+    for folder, confined_to in folders:
         for name in names:
-            path = _existing(folder, name, inside=document.profile is not None)
+            path = _existing(folder, name, confined_to)
             if path is not None:
                 return path
     return None
 
 
-def _existing(folder: Path, name: str, inside: bool) -> Path | None:
+def _existing(folder: Path, name: str, confined_to: Path | None) -> Path | None:
     try:
         path = (folder / name).resolve()
-        if inside and not path.is_relative_to(folder.resolve()):
+        if confined_to is not None and not path.is_relative_to(confined_to.resolve()):
             return None
         return path if path.exists() else None
     except (OSError, ValueError, RuntimeError):

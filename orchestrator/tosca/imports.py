@@ -40,6 +40,7 @@ class Document:
         self.root = root
         self.profile = profile
         self.prefixes = [prefix] if prefix else []
+        self.archive: Path | None = None
         self.playbooks_of = profile.name if profile is not None else None
         """The profile whose playbooks implement its operations, also when the profile itself is the root document."""
 
@@ -47,6 +48,11 @@ class Document:
     def folder(self) -> Path:
         """Where the relative files of the document start."""
         return self.path.parent
+
+    @property
+    def confined_to(self) -> Path | None:
+        """The folder that no file named in the document may leave: its profile's, or that of the archive it is in."""
+        return self.profile.folder if self.profile is not None else self.archive
 
 
 def resolve_imports(root: Document, catalog: Catalog, problems: Problems) -> list[Document]:
@@ -144,7 +150,8 @@ class _Importer:
         elif _REFERENCE.match(text) and not (document.folder / text).is_file():
             self._from_catalog(text, written.span, document, prefix)
         else:
-            self._file(_beside(document.folder, text.removeprefix("file://")), written, document, prefix)
+            name = text.removeprefix("file://").removeprefix("file:")
+            self._file(_beside(document.folder, name), written, document, prefix)
 
     def _from_catalog(self, reference: str, used_at: Span, document: Document, prefix: str) -> None:
         resolved = self.catalog.resolve(reference)
@@ -165,7 +172,7 @@ class _Importer:
         """Add a profile of the catalog, once for each name."""
         if profile.name in self._profiles:
             return
-        self._read(profile.file, str(profile.file), profile, used_at, prefix)
+        self._read(profile.file, str(profile.file), profile, None, used_at, prefix)
 
     def _file(self, path: Path, written: Scalar, document: Document, prefix: str) -> None:
         try:
@@ -176,8 +183,9 @@ class _Importer:
         if absolute in self._seen:
             self._again(absolute, prefix)
             return
-        if document.profile is not None and not _inside(absolute, document.profile.file.parent):
-            message = f"the profile {document.profile.name} imports {written.text!r}, which is outside its folder"
+        if document.confined_to is not None and not _inside(absolute, document.confined_to):
+            who = f"the profile {document.profile.name}" if document.profile is not None else "the archive"
+            message = f"{who} imports {written.text!r}, which is outside its folder"
             self.problems.error(codes.IMPORT_OUTSIDE, message, written.span)
             return
         if not there:
@@ -188,9 +196,11 @@ class _Importer:
                 hint = f"it was looked for in {document.folder}"
             self.problems.error(codes.IMPORT_MISSING, message, written.span, hint)
             return
-        self._read(absolute, str(absolute), document.profile, written.span, prefix)
+        self._read(absolute, str(absolute), document.profile, document.archive, written.span, prefix)
 
-    def _read(self, path: Path, label: str, profile: Profile | None, used_at: Span, prefix: str) -> None:
+    def _read(
+        self, path: Path, label: str, profile: Profile | None, archive: Path | None, used_at: Span, prefix: str
+    ) -> None:
         if path in self._seen:
             self._again(path, prefix)
             return
@@ -201,7 +211,9 @@ class _Importer:
         text = read_file(path, label, self.problems, used_at)
         root = parse(text, label, self.problems) if text is not None else None
         if root is not None:
-            self.take(Document(path, label, root, profile, prefix))
+            document = Document(path, label, root, profile, prefix)
+            document.archive = archive
+            self.take(document)
 
     def _again(self, path: Path, prefix: str) -> None:
         document = self._seen[path]

@@ -56,12 +56,14 @@ class LockFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     topologies: Mapping[str, LockedTopology]
 
 
-def lock_of(reading: Reading, catalog: Catalog, base: Path) -> LockedTopology:
+def lock_of(reading: Reading, catalog: Catalog, base: Path, archive: Path | None = None) -> LockedTopology:
     """What a topology is made of now; ``base`` is the folder from which its own paths count.
+
+    ``archive`` is the folder of the unpacked archive that was read from, if it was.
 
     Raises StorageError when a file cannot be read any more.
     """
-    contents = contents_of(reading, catalog)
+    contents = contents_of(reading, catalog, archive)
     documents = [LockedFile(_relative(file, base), digest_of(file)) for file in contents.documents]
     profiles = [profile for profile, _ in contents.profiles.values()]
     for profile, read in contents.profiles.values():
@@ -106,7 +108,9 @@ def read_lock(file: Path) -> LockFile | None:
     return lock
 
 
-def lock_problems(file: Path, name: str, reading: Reading, catalog: Catalog, base: Path) -> list[Problem]:
+def lock_problems(
+    file: Path, name: str, reading: Reading, catalog: Catalog, base: Path, archive: Path | None = None
+) -> list[Problem]:
     """How a topology differs from what a lock file says of it; nothing when the lock file does not speak of it."""
     try:
         lock = read_lock(file)
@@ -114,7 +118,7 @@ def lock_problems(file: Path, name: str, reading: Reading, catalog: Catalog, bas
         return error.problems
     if lock is None or name not in lock.topologies:
         return []
-    locked, now = lock.topologies[name], lock_of(reading, catalog, base)
+    locked, now = lock.topologies[name], lock_of(reading, catalog, base, archive)
     places = _Places(file, name)
     found = [*_profiles_differ(locked, now, places, name), *_files_differ(locked, now, places, name)]
     if len(found) > _SHOWN:

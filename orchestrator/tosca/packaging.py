@@ -183,7 +183,7 @@ def _check(archive: Path, catalog: Catalog) -> None:
     with tempfile.TemporaryDirectory(prefix="orch-package-") as folder:
         csar = unpack(archive, Path(folder) / "csar")
         inner = catalog.with_first(csar.profiles)
-        reading = read_topology(csar.entry, inner)
+        reading = read_topology(csar.entry, inner, archive=csar.folder)
         problems = [p for p in reading.problems if p.severity is Severity.ERROR]
         problems += escapes(reading, csar, inner)
         # what an import that is not there leaves undefined is no fault of its own
@@ -194,7 +194,7 @@ def _check(archive: Path, catalog: Catalog) -> None:
 
 def escapes(reading: Reading, csar: Csar, catalog: Catalog) -> list[Problem]:
     """A problem for every document and file outside an unpacked CSAR that is not of the catalog either."""
-    contents = contents_of(reading, catalog)
+    contents = contents_of(reading, catalog, csar.folder)
     spans = {problem.span.file: problem.span for problem in reading.problems if problem.span}
     files = [(document, spans.get(str(document))) for document in contents.documents]
     files += [(named.path, named.span) for named in contents.named]

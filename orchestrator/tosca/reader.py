@@ -37,19 +37,22 @@ class Reading(msgspec.Struct, frozen=True):
         return any(problem.severity is Severity.ERROR for problem in self.problems)
 
 
-def read_topology(path: Path, catalog: Catalog | None = None, second_opinion: bool = False) -> Reading:
+def read_topology(
+    path: Path, catalog: Catalog | None = None, second_opinion: bool = False, archive: Path | None = None
+) -> Reading:
     """Read a service template and all that it imports.
 
     Every fault of the documents becomes a problem, nothing is raised for them. ``catalog`` is where imports by
     ``name:version`` are found; without one, the profiles that ship with the package. With ``second_opinion``,
-    tosca-parser checks what our own checks find no error in.
+    tosca-parser checks what our own checks find no error in. ``archive`` is the folder of the unpacked archive that the
+    document is in: nothing outside of it is read for its sake but the catalog.
     """
     problems = Problems()
     label = str(path)
     text = read_file(path, label, problems)
     if text is None:
         return Reading(None, tuple(problems), ())
-    return _read(text, path, label, catalog or Catalog(), problems, second_opinion)
+    return _read(text, path, label, catalog or Catalog(), problems, second_opinion, archive)
 
 
 def read_text(
@@ -59,7 +62,15 @@ def read_text(
     return _read(text, folder / name, name, catalog or Catalog(), Problems(), second_opinion)
 
 
-def _read(text: str, path: Path, label: str, catalog: Catalog, problems: Problems, second_opinion: bool) -> Reading:
+def _read(
+    text: str,
+    path: Path,
+    label: str,
+    catalog: Catalog,
+    problems: Problems,
+    second_opinion: bool,
+    archive: Path | None = None,
+) -> Reading:
     root = parse(text, label, problems)
     if root is None:
         return Reading(None, tuple(problems), (path,))
@@ -67,6 +78,7 @@ def _read(text: str, path: Path, label: str, catalog: Catalog, problems: Problem
     cut_off = any(problem.code in (codes.YAML_SYNTAX, codes.YAML_LIMIT) for problem in problems)
     later = Problems() if cut_off else problems
     documents = [_root_document(path.resolve(), label, root, catalog)]
+    documents[0].archive = archive
     topology = None
     try:
         documents = resolve_imports(documents[0], catalog, later)

@@ -26,9 +26,7 @@ def small_file_system(folder: Path, size: str) -> Iterator[Path]:
     """A file system of its own with little space (``size`` as mount(8) has it for tmpfs). Needs root."""
     folder.mkdir()
     words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    required(
-        subprocess.run(words, capture_output=True).returncode == 0, "cannot mount a small file system (root?)"
-    )
+    required(subprocess.run(words, capture_output=True).returncode == 0, "cannot mount a small file system (root?)")
     try:
         yield folder
     finally:

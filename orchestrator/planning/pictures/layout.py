@@ -1,7 +1,7 @@
 """A layered layout (after Sugiyama): layers, order inside them, places, and the ways of the arrows.
 
 Boxes are numbers 0, 1, … here. Layers run from top to bottom. A long layout can be wrapped into columns, like a text.
-Crossings are reduced by barycentres; places come from least squares under the order of each layer.
+Crossings are reduced by barycentres; :mod:`.alignment` places the items of each layer.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from orchestrator.planning.graph import topological_order
+from orchestrator.planning.pictures.alignment import BOX_GAP, aligned
 
-BOX_GAP = 26.0
-LINE_GAP = 12.0
 COLUMN_GAP = 44.0
 TRACK = 9.0
 MAX_BENDS = 20_000
@@ -260,7 +259,8 @@ class _Places:
 
     def _place_band(self, band: int, first: int, end: int, gap: float) -> None:
         layers = self.net.layers[first:end]
-        _align(self.net, layers, self.x)
+        for item, x in aligned(layers, self.net.up, self.net.down, self.net.widths, len(self.sizes)).items():
+            self.x[item] = x
         left = min((self.x[i] - self.net.widths[i] / 2 for members in layers for i in members), default=0.0)
         start = self.width + (COLUMN_GAP + TRACK * len(self.crossing[band - 1]) if band else 0.0)
         top = self.head
@@ -325,51 +325,3 @@ class _Places:
         high = self.head - 20.0 - TRACK * track
         x = self.rights[band] + COLUMN_GAP / 2 + TRACK * track
         return Piece((start, (start[0], low), (x, low), (x, high), (end[0], high), end), curved=False)
-
-
-def _align(net: _Net, layers: Sequence[Sequence[int]], x: list[float]) -> None:
-    """Give each item of these layers its place across: near its neighbours, in order, never overlapping."""
-    inside = {item for members in layers for item in members}
-    offsets = []
-    for members in layers:
-        offset, found = 0.0, []
-        for index, item in enumerate(members):
-            if index:
-                other = members[index - 1]
-                offset += (net.widths[other] + net.widths[item]) / 2
-                offset += LINE_GAP if min(net.widths[other], net.widths[item]) < 3 else BOX_GAP
-            found.append(offset)
-        for item, place in zip(members, found, strict=True):
-            x[item] = place - offset / 2
-        offsets.append(found)
-    up = {item: [n for n in net.up[item] if n in inside] for item in inside}
-    down = {item: [n for n in net.down[item] if n in inside] for item in inside}
-    rounds = 24 if len(inside) < 4000 else 6
-    for turn in range(rounds):
-        rows = list(zip(layers, offsets, strict=True))
-        for members, offset_row in rows if turn % 2 == 0 else reversed(rows):
-            wanted, weights = [], []
-            for item in members:
-                near = up[item] if turn % 2 == 0 else down[item]
-                if turn >= rounds - 4:
-                    near = up[item] + down[item]
-                wanted.append(_mean([x[n] for n in near], x[item]))
-                weights.append((4.0 if net.widths[item] < 3 else 1.0) * len(near) or 0.05)
-            for item, place in zip(members, _in_order(wanted, weights, offset_row), strict=True):
-                x[item] = place
-
-
-def _in_order(wanted: Sequence[float], weights: Sequence[float], offsets: Sequence[float]) -> list[float]:
-    """The places nearest to the wanted ones (least squares) that keep the least distances given by ``offsets``.
-
-    Pool adjacent violators: O(n).
-    """
-    blocks: list[tuple[float, float, int]] = []
-    for want, weight, offset in zip(wanted, weights, offsets, strict=True):
-        total, mass, size = (want - offset) * weight, weight, 1
-        while blocks and blocks[-1][0] / blocks[-1][1] >= total / mass:
-            other = blocks.pop()
-            total, mass, size = total + other[0], mass + other[1], size + other[2]
-        blocks.append((total, mass, size))
-    places = [total / mass for total, mass, size in blocks for _ in range(size)]
-    return [place + offset for place, offset in zip(places, offsets, strict=True)]

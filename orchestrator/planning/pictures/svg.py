@@ -32,7 +32,7 @@ MARGIN = 32.0
 HEAD = 78.0
 FOOT = 54.0
 LEAST_WIDTH = 420.0
-WIDEST_BOX = 250.0
+WIDEST_BOX = 290.0
 NARROWEST_BOX = 112.0
 SIGN = 34.0
 MOST_LABELS = 60
@@ -60,13 +60,14 @@ def to_svg(graph: Graph) -> str:
     inner = max(layout.width, LEAST_WIDTH, legend_width, text_width(graph.subtitle, 12))
     left = MARGIN + (inner - layout.width) / 2
     width, height = inner + 2 * MARGIN, HEAD + layout.height + FOOT + MARGIN / 2
+    size = f'width="{_n(width)}" height="{_n(height)}"'
+    frame = f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" {size} role="img"'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" width="{_n(width)}" '
-            f'height="{_n(height)}" role="img" font-family="{escape(FONT)}">',
+            f'<svg {frame} font-family="{escape(FONT)}">',
             f"<title>{_text(graph.title)}</title>",
             f"<desc>{_text(graph.subtitle)}</desc>",
-            f'<rect width="{_n(width)}" height="{_n(height)}" fill="#ffffff"/>',
+            f'<rect {size} fill="#ffffff"/>',
             _words(title, MARGIN, 38, 19, INK, bold=True),
             _words(graph.subtitle, MARGIN, 57, 12, MUTED),
             f'<g transform="translate({_n(left)} {_n(HEAD)})">',
@@ -114,7 +115,7 @@ def _height(node: GraphNode) -> float:
 
 def _wanted_width(node: GraphNode) -> float:
     if node.kind is NodeKind.STATE:
-        return text_width(" › ".join(node.lines), PILL_SIZE) + 40
+        return text_width(" → ".join(node.lines), PILL_SIZE) + 40
     name, *rest = node.lines
     widths = [text_width(name, NAME_SIZE, bold=True), *(text_width(line, LINE_SIZE) for line in rest)]
     return max(widths) + SIGN + 16
@@ -129,11 +130,11 @@ def _box(node: GraphNode, centre: Point, size: tuple[float, float]) -> str:
         return f"<g>{tip}{_pill(node, colours, left, top, width, height)}</g>"
     dashes = ' stroke-dasharray="5 4"' if node.abstract else ""
     running = node.look is StepLook.RUNNING
+    area = f'width="{_n(width)}" height="{_n(height)}" rx="8"'
+    border = f'stroke="{colours.line}" stroke-width="{1.8 if running else 1.2}"{dashes}'
     parts = [
-        f'<rect x="{_n(left + 1)}" y="{_n(top + 2)}" width="{_n(width)}" height="{_n(height)}" rx="8" '
-        'fill="#0f172a" fill-opacity="0.07"/>',
-        f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(width)}" height="{_n(height)}" rx="8" fill="{colours.fill}" '
-        f'stroke="{colours.line}" stroke-width="{1.8 if running else 1.2}"{dashes}/>',
+        f'<rect x="{_n(left + 1)}" y="{_n(top + 2)}" {area} fill="#0f172a" fill-opacity="0.07"/>',
+        f'<rect x="{_n(left)}" y="{_n(top)}" {area} fill="{colours.fill}" {border}/>',
         _sign(node, colours, left + 18, y),
     ]
     room = width - SIGN - 10
@@ -149,13 +150,13 @@ def _box(node: GraphNode, centre: Point, size: tuple[float, float]) -> str:
 def _pill(node: GraphNode, colours: Colours, left: float, top: float, width: float, height: float) -> str:
     room = width - 40
     state = shortened(node.lines[-1], PILL_SIZE, room * 0.6)
-    name = shortened(node.lines[0], PILL_SIZE, room - text_width(f" › {state}", PILL_SIZE))
+    name = shortened(node.lines[0], PILL_SIZE, room - text_width(f" → {state}", PILL_SIZE))
     return (
         f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(width)}" height="{_n(height)}" rx="{_n(height / 2)}" '
         f'fill="{colours.fill}" stroke="{colours.line}"/>'
         + _sign(node, colours, left + 15, top + height / 2, small=True)
         + f'<text x="{_n(left + 27)}" y="{_n(top + height / 2 + 4)}" font-size="{_n(PILL_SIZE)}" fill="{MUTED}">'
-        f'{_text(name)} › <tspan fill="{colours.text}" font-weight="600">{_text(state)}</tspan></text>'
+        f'{_text(name)} → <tspan fill="{colours.text}" font-weight="600">{_text(state)}</tspan></text>'
     )
 
 
@@ -166,19 +167,16 @@ def _sign(node: GraphNode, colours: Colours, x: float, y: float, *, small: bool 
 
 
 def _sign_shape(look: StepLook | None, kind: NodeKind, colour: str, x: float, y: float, r: float) -> str:
-    disc = f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(r)}" fill="{colour}"/>'
-    stroke = (
-        f'fill="none" stroke="#ffffff" stroke-width="{_n(r * 0.24)}" stroke-linecap="round" stroke-linejoin="round"'
-    )
+    middle = f'cx="{_n(x)}" cy="{_n(y)}"'
+    disc = f'<circle {middle} r="{_n(r)}" fill="{colour}"/>'
+    stroke = 'fill="none" stroke="#ffffff" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
     u = r / 8.5
     if look is StepLook.WAITING:
-        return (
-            f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(r - 1)}" fill="#ffffff" stroke="{colour}" stroke-width="1.6"/>'
-        )
+        return f'<circle {middle} r="{_n(r - 1)}" fill="#ffffff" stroke="{colour}" stroke-width="1.6"/>'
     if look:
         return disc + _at(x, y, u, f"<path d={_LOOK_SHAPES[look]} />", stroke)
     if kind is NodeKind.STATE:
-        return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(r * 0.7)}" fill="{colour}"/>'
+        return f'<circle {middle} r="{_n(r * 0.7)}" fill="{colour}"/>'
     tile = (
         f'<rect x="{_n(x - r)}" y="{_n(y - r)}" width="{_n(2 * r)}" height="{_n(2 * r)}" rx="{_n(r * 0.5)}" '
         f'fill="{colour}"/>'
@@ -297,9 +295,8 @@ def _legend(graph: Graph) -> list[tuple[str, float]]:
         if kind in kinds:
             entries.append((_sign_shape(None, kind, KIND_COLOURS[kind].accent, 7, 0, 6.5), KIND_NAMES[kind]))
     if any(node.abstract for node in graph.nodes):
-        box = (
-            f'<rect x="0" y="-5.5" width="14" height="11" rx="3" fill="none" stroke="{MUTED}" stroke-dasharray="3 2"/>'
-        )
+        area = 'x="0" y="-5.5" width="14" height="11" rx="3"'
+        box = f'<rect {area} fill="none" stroke="{MUTED}" stroke-dasharray="3 2"/>'
         entries.append((box, "abstract: a site is matched"))
     for style in LineStyle:
         if style is not LineStyle.PLAIN and any(edge.style is style for edge in graph.edges):

@@ -143,7 +143,7 @@ def test_a_terminal_without_symbols_gets_ascii_only() -> None:
 
 def test_a_request_to_cancel_is_shown() -> None:
     progress = Progress(plan("A"))
-    progress.apply(event("execution", "cancel requested", level="warning"))
+    progress.apply(event("execution", "cancelling: cancelled by request", level="warning"))
     assert shown(progress)[0].endswith("cancelling")
     assert not shown(progress, ended=True)[0].endswith("cancelling")
 

@@ -94,6 +94,17 @@ def test_an_archive_with_tosca_meta_is_a_profile(settings: Settings) -> None:
     assert version_taken(settings, "mine:1.0.0") == ("1.0.0", [])
 
 
+def test_a_profile_may_name_files_of_all_its_archive(settings: Settings) -> None:
+    settings.profiles.mkdir()
+    types = TYPES.format(name="mine", version="1.0.0").replace("playbooks/run.yaml", "../scripts/run.sh")
+    with zipfile.ZipFile(settings.profiles / "x.csar", "w") as archive:
+        archive.writestr(META, "TOSCA-Meta-File-Version: 1.1\nEntry-Definitions: Definitions/mine.yaml\n")
+        archive.writestr("Definitions/mine.yaml", types + "imports: [ ../more/types.yaml ]\n")
+        archive.writestr("more/types.yaml", "tosca_definitions_version: tosca_simple_yaml_1_3\n")
+        archive.writestr("scripts/run.sh", "")
+    assert version_taken(settings, "mine:1.0.0") == ("1.0.0", [])
+
+
 def test_a_broken_archive_is_told_where_an_import_misses_it(settings: Settings) -> None:
     profile_archive(settings.profiles / "other.csar", "1.0.0", "other")
     (settings.profiles / "mine.csar").write_bytes(b"not a zip")
@@ -213,9 +224,11 @@ def test_a_csar_cannot_use_files_of_the_machine(settings: Settings, tmp_path: Pa
     checked = validate(Home(settings), tmp_path / "a.csar")
     assert not checked.ok
     errors = [p for p in checked.problems if p.severity is Severity.ERROR]
-    assert {p.code for p in errors} == {codes.IMPORT_OUTSIDE}
-    assert any("outside.yaml" in p.message for p in errors)
-    assert any("outside.sh" in p.message for p in checked.problems)
+    assert [(p.code, p.span.line) for p in errors if p.span] == [(codes.IMPORT_OUTSIDE, 3)]
+    assert "outside.yaml" in errors[0].message
+    (warning,) = [p for p in checked.problems if p.severity is Severity.WARNING]
+    assert warning.code == codes.IMPLEMENTATION_MISSING
+    assert "outside.sh" in warning.message
 
 
 # imports
@@ -268,6 +281,7 @@ FILES = [
     "imports: [ { any_name: { file: lib/types.yaml } } ]\n",
     "imports: [ HERE/types.yaml ]\n",
     "imports: [ 'file://HERE/types.yaml' ]\n",
+    "imports: [ 'file:HERE/types.yaml' ]\n",
     "repositories: { r: { url: lib } }\nimports: [ { file: types.yaml, repository: r } ]\n",
     "repositories: { r: lib/ }\nimports: [ { file: types.yaml, repository: r } ]\n",
     "repositories: { r: { url: 'file:lib' } }\nimports: [ { file: types.yaml, repository: r } ]\n",
