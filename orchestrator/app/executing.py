@@ -13,6 +13,8 @@ import msgspec
 
 from orchestrator.app.inputs import Given, accept, topology_inputs, workflow_inputs
 from orchestrator.app.placement import abstract_nodes, placed
+from orchestrator.app.policies import Overrides, with_policies
+from orchestrator.app.preconditions import check_preconditions
 from orchestrator.app.preflight import check_secrets, ignored_services
 from orchestrator.app.reading import load, plan_of
 from orchestrator.app.wiring import Home, topology_of
@@ -47,6 +49,7 @@ def deploy(
     given: Mapping[str, Given] | None = None,
     site: str | None = None,
     matches: Mapping[str, str] | None = None,
+    overrides: Overrides | None = None,
 ) -> Started:
     """Deploy a topology: its workflow ``install`` is started.
 
@@ -58,7 +61,7 @@ def deploy(
     folder = file.resolve().parent
     sites = home.sites(folder)
     matched = match_nodes(abstract_nodes(topology), sites, site=site, matches=matches)
-    plan = placed(plan_of(topology, INSTALL), topology, matched)
+    plan = with_policies(placed(plan_of(topology, INSTALL), topology, matched), topology, overrides)
     check_secrets(topology, home.secrets)
     now = time.time()
     wanted = _deployment_name(name or topology.name)
@@ -98,14 +101,19 @@ def _again(home: Home, earlier: Deployment, deployment: Deployment) -> Deploymen
 
 
 def run(
-    home: Home, workflow: str, *, deployment_name: str | None = None, given: Mapping[str, Given] | None = None
+    home: Home,
+    workflow: str,
+    *,
+    deployment_name: str | None = None,
+    given: Mapping[str, Given] | None = None,
+    overrides: Overrides | None = None,
 ) -> Started:
     """Run a workflow of a deployment. Raises before anything is touched, as :func:`deploy` does."""
     deployment = find_deployment(home, deployment_name)
     topology = topology_of(deployment)
     if workflow in (INSTALL, UNINSTALL):
         raise UserError(f"{workflow!r} is not run by itself", hint="use `orch deploy` or `orch undeploy`")
-    plan = placed(plan_of(topology, workflow), topology, deployment.matches)
+    plan = with_policies(placed(plan_of(topology, workflow), topology, deployment.matches), topology, overrides)
     if deployment.status is not DeploymentStatus.DEPLOYED:
         raise UserError(
             f"{deployment.name!r} is not deployed: it is {deployment.status.value}",
@@ -114,6 +122,7 @@ def run(
     values = accept(workflow_inputs(topology, workflow), given or {}, also=dict.fromkeys(topology.inputs))
     home.sites_of(deployment)
     check_secrets(topology, home.secrets)
+    check_preconditions(home, deployment, topology, workflow)
     return _start(home, deployment, workflow, values, plan)
 
 
@@ -122,7 +131,7 @@ def undeploy(home: Home, deployment_name: str | None = None) -> Started:
     deployment = find_deployment(home, deployment_name)
     _refuse_while_busy(home, deployment)
     topology = topology_of(deployment)
-    plan = placed(plan_of(topology, UNINSTALL), topology, deployment.matches)
+    plan = with_policies(placed(plan_of(topology, UNINSTALL), topology, deployment.matches), topology)
     return _start(home, deployment, UNINSTALL, {}, plan)
 
 

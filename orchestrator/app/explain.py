@@ -18,8 +18,8 @@ _PLANS = (
     ProblemKind(
         "P0002",
         "Steps that wait for each other",
-        "Steps of a workflow come after each other in a circle, so none of them could ever be the first. In a generated "
-        "workflow the circle comes from the requirements of nodes.",
+        "Steps of a workflow come after each other in a circle, so none of them could ever be the first. In a "
+        "generated workflow the circle comes from the requirements of nodes.",
         "Take one of the links of the circle away.",
     ),
     ProblemKind(
@@ -51,12 +51,6 @@ _PLANS = (
         "Plan too large",
         "Workflows that are inlined again and again make a plan of more steps than any real one has.",
         "Inline the workflow less often.",
-    ),
-    ProblemKind(
-        "P0008",
-        "Condition that is not evaluated",
-        "A step has a filter, or a workflow a precondition, that cannot be decided.",
-        "Correct the condition, or take it away.",
     ),
 )
 _INPUTS = (

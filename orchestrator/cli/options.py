@@ -114,3 +114,33 @@ def verbose_option(function: F) -> F:
     return click.option(
         "-v", "--verbose", is_flag=True, help="Where there is no live view: show the output of jobs and tasks, too."
     )(function)
+
+
+def policy_options(function: F) -> F:
+    """``--timeout``, ``--retries``, ``--continue-on-error``."""
+    options = (
+        click.option(
+            "--timeout",
+            "timeouts",
+            multiple=True,
+            metavar="[NODE=]TIME",
+            help="How long the whole, or each operation of a node, may take (30 s, 10m, 2h), before it is cancelled.",
+        ),
+        click.option(
+            "--retries",
+            "retries",
+            multiple=True,
+            metavar="[NODE=]N",
+            help="How often a failed operation, of any node or of one, is tried again.",
+        ),
+        click.option(
+            "--continue-on-error",
+            "continued",
+            multiple=True,
+            metavar="NODE",
+            help="Go on when an operation of this node has failed.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function

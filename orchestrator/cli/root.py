@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "plan": Lazy("topologies", "plan", "Show what a workflow would do, step by step."),
         "graph": Lazy("graph", "graph", "Draw a topology, a workflow or an execution."),
         "inputs": Lazy("inputs", "inputs", "List the inputs of a topology or workflow, or write a file of them."),
+        "convert": Lazy("convert", "convert", "Write a topology or a file of types in TOSCA Simple Profile 1.3."),
         "package": Lazy("package", "package", "Pack a topology, with all that it needs, into one file (a CSAR)."),
         "unpack": Lazy("package", "unpack", "Unpack a CSAR, if that is safe."),
         "lock": Lazy("package", "lock", "Write down what a topology is made of (orch.lock)."),
@@ -42,10 +43,12 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "executions": Lazy("executions", "executions", "What ran: list, show, logs, cancel, resume."),
     },
     "Surroundings": {
+        "types": Lazy("types", "types", "Show what a node type has, or list all node types."),
         "sites": Lazy("sites", "sites", "List the sites where things can run."),
         "secrets": Lazy("secrets", "secrets", "Keep credentials: set, list, delete."),
         "profiles": Lazy("profiles", "profiles", "Keep TOSCA profiles: list, add, remove."),
         "catalogue": Lazy("catalogue", "catalogue", "Keep data sets: add, list, show."),
+        "explain": Lazy("explain", "explain", "Say what the code of a problem or an error stands for."),
     },
 }
 """Every command, in the order of the help."""

@@ -22,6 +22,8 @@ from orchestrator.engine.parts import EngineSettings, ExecutionParts
 from orchestrator.errors import OrchError, StorageError, WorkError
 from orchestrator.jobs import JobKind, Submission, Watcher
 from orchestrator.model.conditions import hold
+from orchestrator.model.durations import seconds
+from orchestrator.model.expressions import Literal
 from orchestrator.model.jobs import JobReference, JobReport, JobState
 from orchestrator.model.plan import Outcome, PlanStep
 from orchestrator.model.topology import RUNNABLE, interface_name
@@ -131,7 +133,7 @@ class StepRunner:
                 return None
             wait = step.policy.backoff * 2**turn
             text = f"{failure.message}; tried again in {wait:g} s ({turn + 1} of {step.policy.retries})"
-            self._event(step, "step", text, level="warning", state="running")
+            self._event(step, "step", text, level="warning")
             await self._pause(wait)
         return await self._once(step)
 
@@ -490,9 +492,11 @@ def monitoring_interval(resolved: ResolvedCall, default: float) -> float:
     """
     for name in ("monitoring_time_interval", "monitoringTimeInterval"):
         expression = resolved.node.properties.get(name)
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", str(getattr(expression, "value", "")))
-        if match:
-            return float(match.group(1)) * {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600}[match.group(2)]
+        if isinstance(expression, Literal) and expression.value not in (None, ""):
+            try:
+                return seconds(expression.value)
+            except ValueError as error:
+                raise WorkError(f"{resolved.node.name}: {name}: {error}") from error
     return default
 
 

@@ -147,6 +147,7 @@ class _Builder:
             )
             self.problems.add(fault(PlanFault.TOO_LARGE, message, step.span, "inline less"))
             return _Fragment()
+        activity = msgspec.structs.replace(activity, span=activity.span or step.span)
         if isinstance(activity, Inline):
             return self.inline(activity, name, inputs, path)
         nodes = self.targets(step, name)
@@ -180,9 +181,7 @@ class _Builder:
 
     def state(self, activity: SetState, step: WorkflowStep, node: NodeTemplate, name: str) -> _Fragment:
         """A step that sets a state."""
-        return self.add(
-            PlanStep(name, StepKind.STATE, node.name, state=activity.state, span=activity.span or step.span)
-        )
+        return self.add(PlanStep(name, StepKind.STATE, node.name, state=activity.state, span=activity.span))
 
     def call(
         self,
@@ -200,7 +199,7 @@ class _Builder:
             interface=activity.interface,
             operation=activity.operation,
             inputs={**inputs, **_substituted(activity.inputs, inputs)},
-            span=activity.span or step.span,
+            span=activity.span,
         )
         if step.target_relationship is None:
             found = node.operation(activity.interface, activity.operation)

@@ -45,7 +45,7 @@ class Chain:
         """The edges inside the chain."""
         for before, after in zip(self.levels, self.levels[1:], strict=False):
             yield from (Edge(a.id, b.id) for a in before for b in after)
-        yield from (Edge(last.id, step.id) for last in self.levels[-1] for step, _ in self.closing)
+        yield from (Edge(last.id, step.id) for step, _ in self.closing for last in self.levels[-1])
 
 
 class StepNames:

@@ -9,6 +9,7 @@ import click
 
 from orchestrator.app.reading import Checked
 from orchestrator.app.reading import validate as check
+from orchestrator.app.sarif import orch_version, sarif
 from orchestrator.app.targets import find_target, target_plan, workflows_of
 from orchestrator.cli.failures import place_text, problem_data, problems_text, totals
 from orchestrator.cli.options import Command
@@ -19,8 +20,16 @@ from orchestrator.model.plan import Outcome, Plan, StepKind
 
 @click.command(cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "notation",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    show_default=True,
+    help="How to answer; SARIF 2.1.0 is what editors and code-hosting services read.",
+)
 @pass_session
-def validate(session: Session, file: Path) -> int:
+def validate(session: Session, file: Path, notation: str) -> int:
     """Check a topology: every problem with file, line and column.
 
     All that it imports is read, its types and values are checked, and its workflows are planned. Nothing is deployed.
@@ -30,8 +39,13 @@ def validate(session: Session, file: Path) -> int:
     Examples:
       orch validate topology.yaml
       orch validate topology.yaml --json
+      orch validate topology.yaml --format sarif > topology.sarif
     """
+    session.json = session.json or notation == "json"
     checked = check(session.home, file)
+    if notation == "sarif":
+        session.data(sarif(checked.problems, orch_version(), Path.cwd()))
+        return 0 if checked.ok else 2
     if session.json:
         session.data(_checked_data(file, checked))
         return 0 if checked.ok else 2

@@ -8,8 +8,9 @@ import click
 
 from orchestrator.app import executing, packaging
 from orchestrator.app.inputs import read_inputs
+from orchestrator.app.policies import read_overrides
 from orchestrator.cli.following import see_through
-from orchestrator.cli.options import Command, input_options, verbose_option
+from orchestrator.cli.options import Command, input_options, policy_options, verbose_option
 from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.terminal import clean
 from orchestrator.cli.text import counted
@@ -23,6 +24,7 @@ from orchestrator.errors import UserError
 @click.option("--site", help="The site that every abstract node stands for.")
 @click.option("--match", "matches", multiple=True, metavar="NODE=SITE", help="The site of one abstract node.")
 @click.option("--lock", is_flag=True, help="Write down in orch.lock what the topology is made of, first.")
+@policy_options
 @verbose_option
 @pass_session
 def deploy(
@@ -34,6 +36,9 @@ def deploy(
     site: str | None,
     matches: tuple[str, ...],
     lock: bool,
+    timeouts: tuple[str, ...],
+    retries: tuple[str, ...],
+    continued: tuple[str, ...],
     verbose: bool,
 ) -> int:
     """Deploy a topology, once: its images are built and copied, its services configured.
@@ -52,7 +57,13 @@ def deploy(
     if lock:
         packaging.lock(session.home.settings, file)
     started = executing.deploy(
-        session.home, file, name=name, given=given, site=site, matches=read_matches(matches) or None
+        session.home,
+        file,
+        name=name,
+        given=given,
+        site=site,
+        matches=read_matches(matches) or None,
+        overrides=read_overrides(timeouts, retries, continued),
     )
     _tell_start(session, started)
     return see_through(session, started.execution.id, verbose=verbose)
@@ -62,6 +73,7 @@ def deploy(
 @click.argument("workflow")
 @click.option("--deployment", metavar="NAME", help="The deployment; not needed when there is only one.")
 @input_options
+@policy_options
 @verbose_option
 @pass_session
 def run(
@@ -70,6 +82,9 @@ def run(
     deployment: str | None,
     pairs: tuple[str, ...],
     inputs_file: Path | None,
+    timeouts: tuple[str, ...],
+    retries: tuple[str, ...],
+    continued: tuple[str, ...],
     verbose: bool,
 ) -> int:
     """Run a workflow of a deployment, as often as you like.
@@ -82,10 +97,12 @@ def run(
     Examples:
       orch run exec_job -i oid=my-text -i result_data_path=/tmp/result
       orch run exec_job --inputs inputs.yaml -i num_nodes=2
+      orch run exec_job --inputs inputs.yaml --timeout 12h --retries PyCOMPSJob=2
       orch run exec_job --deployment wordcount --inputs inputs.yaml --json
     """
     given = read_inputs(pairs, inputs_file)
-    started = executing.run(session.home, workflow, deployment_name=deployment, given=given)
+    overrides = read_overrides(timeouts, retries, continued)
+    started = executing.run(session.home, workflow, deployment_name=deployment, given=given, overrides=overrides)
     _tell_start(session, started)
     return see_through(session, started.execution.id, verbose=verbose)
 

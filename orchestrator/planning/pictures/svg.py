@@ -115,7 +115,7 @@ def _height(node: GraphNode) -> float:
 
 def _wanted_width(node: GraphNode) -> float:
     if node.kind is NodeKind.STATE:
-        return text_width(" → ".join(node.lines), PILL_SIZE) + 40
+        return text_width(f"{node.lines[0]} → ", PILL_SIZE) + text_width(node.lines[-1], PILL_SIZE, bold=True) + 42
     name, *rest = node.lines
     widths = [text_width(name, NAME_SIZE, bold=True), *(text_width(line, LINE_SIZE) for line in rest)]
     return max(widths) + SIGN + 16
@@ -149,8 +149,10 @@ def _box(node: GraphNode, centre: Point, size: tuple[float, float]) -> str:
 
 def _pill(node: GraphNode, colours: Colours, left: float, top: float, width: float, height: float) -> str:
     room = width - 40
-    state = shortened(node.lines[-1], PILL_SIZE, room * 0.6)
-    name = shortened(node.lines[0], PILL_SIZE, room - text_width(f" → {state}", PILL_SIZE))
+    state = shortened(node.lines[-1], PILL_SIZE, room * 0.85, bold=True)
+    name = shortened(
+        node.lines[0], PILL_SIZE, room - text_width(" → ", PILL_SIZE) - text_width(state, PILL_SIZE, bold=True)
+    )
     return (
         f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(width)}" height="{_n(height)}" rx="{_n(height / 2)}" '
         f'fill="{colours.fill}" stroke="{colours.line}"/>'

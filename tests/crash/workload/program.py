@@ -1,0 +1,22 @@
+"""The program of the native job: leaves a line when it begins and one when it ends; fails when told to."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+folder, token, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+job = Path(os.environ["ORCH_LAUNCHER_JOB"]).name
+
+
+def trace(word):
+    with open(folder / "traces" / token, "a") as file:
+        file.write(f"{word} Native job {job}\n")
+
+
+trace("begin")
+time.sleep(seconds)
+if (folder / "fail" / f"{token}-Native").exists():
+    trace("fail")
+    sys.exit(3)
+trace("end")
