@@ -10,7 +10,7 @@ from orchestrator.app.wiring import Home
 from orchestrator.model.plan import Plan
 from orchestrator.model.problems import DocumentError, Problem, Problems, Severity
 from orchestrator.model.topology import Topology
-from orchestrator.planning import plan_problems, plan_workflow, workflow_names
+from orchestrator.planning import plan_problems, plan_workflow, planning_problems
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,8 @@ def validate(home: Home, file: Path) -> Checked:
     for problem in (*reading.problems, *further_problems(source, reading)):
         problems.add(problem)
     if reading.topology is not None and not problems.has_errors:
-        for name in workflow_names(reading.topology):
-            for problem in plan_problems(plan_workflow(reading.topology, name)):
-                problems.add(problem)
+        for problem in planning_problems(reading.topology):
+            problems.add(problem)
     return Checked(reading.topology, tuple(problems))
 
 

@@ -1,115 +1,91 @@
-"""The generated workflows as tables: states, operations and weaving as Alien4Cloud derives them.
-
-Sources: Simple Profile 1.3 sections 5.8.4 and 5.8.5 (Standard, Configure), Alien4Cloud's declarative workflows
-(Runnable, the weaving of relationships).
-"""
+"""Problems as a SARIF 2.1.0 log (OASIS), which editors and code-hosting services show in place."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
-from orchestrator.model.topology import RUNNABLE, STANDARD
+from orchestrator.app.explain import KINDS
+from orchestrator.model.problems import Problem, Severity
+from orchestrator.model.source import Span
 
-
-class Side(enum.Enum):
-    """An end of a relationship."""
-
-    SOURCE = "source"
-    TARGET = "target"
-
-
-class Moment(enum.Enum):
-    """When an operation of a relationship runs: around an operation of one side, or when both sides are through."""
-
-    BEFORE = "before"
-    AFTER = "after"
-    FINALLY = "finally"
+VERSION = "2.1.0"
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_ROOT = "ROOT"
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning"}
 
 
-@dataclass(frozen=True)
-class Phase:
-    """An operation of a node with the states before and after it."""
-
-    before: str
-    operation: str
-    after: str
-
-
-@dataclass(frozen=True)
-class Hook:
-    """An operation of the Configure interface: on whose side it runs, and when.
-
-    With ``FINALLY``, ``side`` is where it runs, and it belongs to the steps of the source.
-    """
-
-    operation: str
-    side: Side
-    moment: Moment
-    around: str = ""
+def sarif(problems: Sequence[Problem], tool_version: str, root: Path) -> dict[str, Any]:
+    """A log of one run. ``tool_version`` is that of orch; files under ``root`` are named relative to it."""
+    codes = list(dict.fromkeys(problem.code for problem in problems))
+    driver: dict[str, Any] = {"name": "orch", "rules": [_rule(code) for code in codes]}
+    if tool_version:
+        driver["version"] = tool_version
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": {_ROOT: {"uri": f"{root.absolute().as_uri().rstrip('/')}/"}},
+        "results": [_result(problem, codes.index(problem.code), root) for problem in problems],
+    }
+    return {"$schema": SCHEMA, "version": VERSION, "runs": [run]}
 
 
-@dataclass(frozen=True)
-class Lifecycle:
-    """A generated workflow.
-
-    ``opening`` is a state that every node gets first. ``waits`` is the side that starts when the other is through; None
-    where nodes do not wait for one another. With ``idle``, nodes without operations of it get the last state, too.
-    """
-
-    interface: str
-    phases: tuple[Phase, ...]
-    hooks: tuple[Hook, ...]
-    waits: Side | None
-    opening: str | None = None
-    idle: bool = True
-
-    @property
-    def last(self) -> str:
-        """The state in which a node is through."""
-        return self.phases[-1].after
+def orch_version() -> str:
+    """The version of orch that is installed, empty when it runs from its sources."""
+    try:
+        return version("tosca-orch")
+    except PackageNotFoundError:
+        return ""
 
 
-_START = Phase("starting", "start", "started")
-_STOP = Phase("stopping", "stop", "stopped")
-_CONFIGURING = (
-    Hook("pre_configure_source", Side.SOURCE, Moment.BEFORE, "configure"),
-    Hook("pre_configure_target", Side.TARGET, Moment.BEFORE, "configure"),
-    Hook("post_configure_source", Side.SOURCE, Moment.AFTER, "configure"),
-    Hook("post_configure_target", Side.TARGET, Moment.AFTER, "configure"),
-)
-_ADDING = (
-    Hook("add_source", Side.TARGET, Moment.FINALLY),
-    Hook("add_target", Side.SOURCE, Moment.FINALLY),
-)
-_REMOVING = (
-    Hook("remove_source", Side.TARGET, Moment.BEFORE, "stop"),
-    Hook("remove_target", Side.SOURCE, Moment.BEFORE, "stop"),
-)
+def _rule(code: str) -> dict[str, Any]:
+    kind = KINDS.get(code)
+    if kind is None:
+        return {"id": code}
+    words = "".join(word.capitalize() for word in "".join(c if c.isalnum() else " " for c in kind.title).split())
+    return {
+        "id": code,
+        "name": words,
+        "shortDescription": {"text": kind.title},
+        "fullDescription": {"text": kind.explanation},
+        "help": {"text": kind.remedy, "markdown": f"{kind.explanation}\n\n**Remedy:** {kind.remedy}"},
+    }
 
-LIFECYCLES: Mapping[str, Lifecycle] = {
-    "install": Lifecycle(
-        STANDARD,
-        (
-            Phase("creating", "create", "created"),
-            Phase("configuring", "configure", "configured"),
-            _START,
-        ),
-        _CONFIGURING + _ADDING,
-        Side.SOURCE,
-        opening="initial",
-    ),
-    "uninstall": Lifecycle(STANDARD, (_STOP, Phase("deleting", "delete", "deleted")), _REMOVING, Side.TARGET),
-    "start": Lifecycle(STANDARD, (_START,), _ADDING, Side.SOURCE),
-    "stop": Lifecycle(STANDARD, (_STOP,), _REMOVING, Side.TARGET),
-    "run": Lifecycle(
-        RUNNABLE,
-        (Phase("submitting", "submit", "submitted"), Phase("executing", "run", "executed")),
-        (),
-        Side.SOURCE,
-        idle=False,
-    ),
-    "cancel": Lifecycle(RUNNABLE, (Phase("cancelling", "cancel", "cancelled"),), (), None, idle=False),
-}
-"""Every generated workflow by its name."""
+
+def _result(problem: Problem, index: int, root: Path) -> dict[str, Any]:
+    text = f"{problem.message}. Hint: {problem.hint}" if problem.hint else problem.message
+    result: dict[str, Any] = {
+        "ruleId": problem.code,
+        "ruleIndex": index,
+        "level": _LEVELS[problem.severity],
+        "message": {"text": text},
+    }
+    if problem.span is not None:
+        result["locations"] = [_location(problem.span, root)]
+    if problem.related:
+        result["relatedLocations"] = [
+            {"id": number, **_location(related.span, root), "message": {"text": related.message}}
+            for number, related in enumerate(problem.related, start=1)
+        ]
+    return result
+
+
+def _location(span: Span, root: Path) -> dict[str, Any]:
+    region = {"startLine": max(span.line, 1), "startColumn": max(span.column, 1)}
+    if (span.end_line, span.end_column) > (span.line, span.column):  # the end is exclusive in SARIF too
+        region |= {"endLine": span.end_line, "endColumn": max(span.end_column, 1)}
+    return {"physicalLocation": {"artifactLocation": _artifact(span.file, root), "region": region}}
+
+
+def _artifact(file: str, root: Path) -> dict[str, str]:
+    path = root.absolute() / file
+    try:
+        relative = path.relative_to(root.absolute())
+    except ValueError:
+        return {"uri": path.as_uri()}
+    if ".." in relative.parts:
+        return {"uri": path.resolve().as_uri()}
+    return {"uri": quote(relative.as_posix()), "uriBaseId": _ROOT}

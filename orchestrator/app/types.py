@@ -1,157 +1,298 @@
-"""The faults of a plan: found before anything is executed."""
+"""Use case: what node types there are, and what each has: its own and what it inherits."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterator
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-import networkx as nx
-
-from orchestrator.model.plan import Edge, Outcome, Plan, PlanStep, StepKind
-from orchestrator.model.problems import Problem, Severity
-from orchestrator.model.source import Span
-from orchestrator.planning.graph import predecessors
-
-SHOWN_STEPS = 12
-"""How many steps of a cycle a message names."""
-
-
-class PlanFault(enum.Enum):
-    """The codes of this room's problems."""
-
-    UNKNOWN_STEP = "P0001"
-    CYCLE = "P0002"
-    NEVER_RUNS = "P0003"
-    INLINE_RECURSION = "P0004"
-    UNKNOWN_WORKFLOW = "P0005"
-    UNKNOWN_TARGET = "P0006"
-    TOO_LARGE = "P0007"
+from orchestrator.app.settings import Settings
+from orchestrator.app.sources import catalog_of
+from orchestrator.errors import UserError
+from orchestrator.model.expressions import Call, Expression, Function, ListOf, Literal, MapOf, calls
+from orchestrator.model.topology import DataType, Implementation, NodeType, Operation, PropertyDefinition, Schema
+from orchestrator.model.values import Value
+from orchestrator.tosca import Catalog
+from orchestrator.tosca.implementations import JOB_WATCH
+from orchestrator.tosca.library import Library, read_library
+from orchestrator.tosca.names import did_you_mean
 
 
-def fault(code: PlanFault, message: str, span: Span | None, hint: str | None = None) -> Problem:
-    """A problem that keeps a plan from being executed."""
-    return Problem(code.value, Severity.ERROR, message, span, hint)
+@dataclass(frozen=True)
+class FieldView:
+    """A property or an attribute. ``origin`` is the type that defines it; ``default`` is None where there is none."""
+
+    name: str
+    type: str
+    required: bool
+    default: Value
+    constraints: tuple[dict[str, Value], ...]
+    description: str
+    origin: str
 
 
-def suggestion(name: str, names: list[str]) -> str | None:
-    """A hint with the name that was probably meant."""
-    close = get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else None
+@dataclass(frozen=True)
+class RequirementView:
+    """A requirement; ``occurrences`` as TOSCA has them, an upper bound of None being UNBOUNDED."""
+
+    name: str
+    capability: str
+    node: str | None
+    relationship: str | None
+    occurrences: tuple[int, int | None]
+    origin: str
 
 
-def plan_problems(plan: Plan) -> list[Problem]:
-    """Edges to steps that do not exist, cycles (each with its steps in order), and steps that can never run.
+@dataclass(frozen=True)
+class CapabilityView:
+    """A capability with its properties."""
 
-    The last are warnings: the other steps of such a plan can be executed.
+    name: str
+    type: str
+    properties: tuple[FieldView, ...]
+    origin: str
+
+
+@dataclass(frozen=True)
+class WorkflowInput:
+    """A workflow input that an operation reads. ``named_by`` is the property that holds its name, where one does."""
+
+    name: str
+    named_by: str | None = None
+
+
+@dataclass(frozen=True)
+class OperationView:
+    """An operation; ``implementation`` is None for one that does nothing."""
+
+    interface: str
+    name: str
+    implementation: str | None
+    inputs: dict[str, Value]
+    reads: tuple[WorkflowInput, ...]
+    outputs: dict[str, tuple[str, ...]]
+    description: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class DataTypeView:
+    """A data type that properties have, with its fields."""
+
+    name: str
+    base: str
+    description: str
+    fields: tuple[FieldView, ...]
+    constraints: tuple[dict[str, Value], ...]
+
+
+@dataclass(frozen=True)
+class NodeTypeView:
+    """A node type with all that it has; ``lineage`` begins with its parent."""
+
+    name: str
+    profile: str | None
+    version: str
+    description: str
+    abstract: bool
+    lineage: tuple[str, ...]
+    properties: tuple[FieldView, ...]
+    attributes: tuple[FieldView, ...]
+    requirements: tuple[RequirementView, ...]
+    capabilities: tuple[CapabilityView, ...]
+    operations: tuple[OperationView, ...]
+    data_types: tuple[DataTypeView, ...]
+
+
+def list_types(settings: Settings) -> list[NodeTypeView]:
+    """Every node type of the user's profiles and of those that ship with orch, by profile and name."""
+    return views_of(catalog_of(settings))
+
+
+def find_type(settings: Settings, name: str) -> NodeTypeView:
+    """The node type of this name, which may be short (what stands after the last dot).
+
+    Raises UserError for a name that no type has, or that several have.
     """
-    cycles, stuck = _cycles(plan)
-    return [*_unknown_steps(plan), *cycles, *_never(plan, stuck)]
+    views = list_types(settings)
+    for view in views:
+        if view.name == name:
+            return view
+    fitting = [view for view in views if view.name.rpartition(".")[2].lower() == name.lower()]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = ", ".join(view.name for view in fitting)
+        raise UserError(f"several node types are called {name!r}", hint=f"name one of them in full: {names}")
+    hint = did_you_mean(name, [view.name for view in views]) or "`orch types` lists all"
+    raise UserError(f"there is no node type {name!r}", hint=hint)
 
 
-def _unknown_steps(plan: Plan) -> Iterator[Problem]:
-    by_id = {step.id: step for step in plan.steps}
-    told = set()
-    for edge in plan.edges:
-        for name, other in ((edge.target, edge.source), (edge.source, edge.target)):
-            if name not in by_id and (name, other) not in told:
-                told.add((name, other))
-                span = by_id[other].span if other in by_id else None
-                message = f"step {other!r} of workflow {plan.workflow!r} is linked with {name!r}, not a step of it"
-                yield fault(PlanFault.UNKNOWN_STEP, message, span, suggestion(name, list(by_id)))
+def views_of(catalog: Catalog) -> list[NodeTypeView]:
+    """The node types of a catalog, by profile and name."""
+    library = read_library(catalog)
+    versions = {p.name: r.profile.version for p in catalog.profiles() if (r := catalog.resolve(p.name)) is not None}
+    views = [_view(node_type, library, versions) for node_type in library.node_types.values()]
+    return sorted(views, key=lambda view: (view.profile or "", view.name))
 
 
-def _cycles(plan: Plan) -> tuple[list[Problem], set[str]]:
-    """A problem for every knot of steps that wait for one another, and all steps of such knots."""
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    steps = {step.id: step for step in plan.steps}
-    graph.add_nodes_from(steps)
-    graph.add_edges_from((e.source, e.target) for e in plan.edges if e.source in steps and e.target in steps)
-    place = {step_id: index for index, step_id in enumerate(steps)}
-    knots = [
-        sorted(knot, key=place.__getitem__)
-        for knot in nx.strongly_connected_components(graph)
-        if len(knot) > 1 or any(graph.has_edge(name, name) for name in knot)
-    ]
-    knots.sort(key=lambda knot: place[knot[0]])
-    return [_cycle_problem(plan, steps, graph, knot) for knot in knots], {name for knot in knots for name in knot}
+def _view(node_type: NodeType, library: Library, versions: Mapping[str, str]) -> NodeTypeView:
+    line = [library.node_types[name] for name in node_type.lineage if name in library.node_types]
+    properties = _fields(node_type.properties, line, lambda t: t.properties)
+    attributes = _fields(node_type.attributes, line, lambda t: t.attributes)
+    schemas = [d.schema for d in (*node_type.properties.values(), *node_type.attributes.values())]
+    return NodeTypeView(
+        node_type.name,
+        node_type.profile,
+        versions.get(node_type.profile or "", ""),
+        " ".join(node_type.description.split()),
+        node_type.abstract,
+        node_type.lineage[1:],
+        properties,
+        attributes,
+        tuple(
+            RequirementView(
+                r.name, r.capability, r.node, r.relationship, r.occurrences, _origin(r, line, lambda t: t.requirements)
+            )
+            for r in node_type.requirements.values()
+        ),
+        tuple(
+            CapabilityView(
+                c.name,
+                c.type,
+                tuple(_field(d, c.type) for d in c.properties.values()),
+                _origin(c, line, lambda t: t.capabilities),
+            )
+            for c in node_type.capabilities.values()
+        ),
+        tuple(_operations(node_type, line)),
+        tuple(_data_types(schemas, library.data_types)),
+    )
 
 
-def _cycle_problem(plan: Plan, steps: dict[str, PlanStep], graph: nx.DiGraph[str], knot: list[str]) -> Problem:
-    ring = [source for source, _ in nx.find_cycle(graph.subgraph(knot), knot[0])]
-    place = {name: index for index, name in enumerate(knot)}
-    first = min(range(len(ring)), key=lambda index: place[ring[index]])
-    ring = ring[first:] + ring[:first]
-    shown = ring if len(ring) <= SHOWN_STEPS else [*ring[: SHOWN_STEPS - 1], "…"]
-    message = f"steps of workflow {plan.workflow!r} wait for each other: {' -> '.join([*shown, ring[0]])}"
-    nodes = list(dict.fromkeys(steps[name].node for name in ring))
-    if len(nodes) > 1:
-        listed = ", ".join(nodes[:SHOWN_STEPS]) + (", …" if len(nodes) > SHOWN_STEPS else "")
-        hint = f"the nodes {listed} depend on one another: take one of the links between them away"
-    else:
-        hint = "take one of these links away"
-    return fault(PlanFault.CYCLE, message, steps[ring[0]].span, hint)
+def _fields(
+    definitions: Mapping[str, PropertyDefinition],
+    line: list[NodeType],
+    of: Callable[[NodeType], Mapping[str, PropertyDefinition]],
+) -> tuple[FieldView, ...]:
+    return tuple(_field(definition, _origin(definition, line, of)) for definition in definitions.values())
 
 
-Fact = tuple[str, Outcome]
+def _field(definition: PropertyDefinition, origin: str) -> FieldView:
+    return FieldView(
+        definition.name,
+        schema_text(definition.schema),
+        definition.required,
+        written(definition.default) if definition.default is not None else None,
+        _constraints(definition.schema),
+        " ".join(definition.description.split()),
+        origin,
+    )
 
 
-def _never(plan: Plan, stuck: set[str]) -> Iterator[Problem]:
-    """Steps that only contradictory outcomes would start; steps behind a cycle are the cycle's fault, not told again.
+def _constraints(schema: Schema) -> tuple[dict[str, Value], ...]:
+    return tuple({constraint.operator: constraint.value} for constraint in schema.constraints)
 
-    For each step the outcomes that must have happened before it are gathered, of those steps on whose failure or
-    cancellation something depends: only they can contradict.
-    """
-    watched = {edge.source for edge in plan.edges if edge.when is not Outcome.SUCCESS}
-    if not watched:
-        return
-    incoming = predecessors(plan)
-    kinds = {step.id: step.kind for step in plan.steps}
-    facts: dict[str, frozenset[Fact] | None] = dict.fromkeys(stuck, frozenset())
-    for step in plan.steps:
-        if step.id in facts:
-            continue
-        edges = incoming[step.id]
-        ways = [way for way in _ways(edges) if all(_possible(edge, kinds) for edge in way)]
-        needed = [_needed(way, facts, watched) for way in ways]
-        possible = [need for need in needed if need is not None and not _contradictory(need)]
-        facts[step.id] = frozenset.intersection(*possible) if possible else None if edges else frozenset()
-        if facts[step.id] is None and not any(facts.get(edge.source, frozenset()) is None for edge in edges):
-            yield Problem(
-                PlanFault.NEVER_RUNS.value,
-                Severity.WARNING,
-                f"step {step.id!r} of workflow {plan.workflow!r} can never run: {_reason(edges)}",
-                step.span,
-                "change the on_success, on_failure and on_cancel of the steps before it",
+
+def _origin(found: object, line: list[NodeType], of: Callable[[NodeType], Mapping[str, object]]) -> str:
+    """The farthest ancestor that has the very same definition: there it was written."""
+    name = getattr(found, "name", "")
+    return next(t.name for t in reversed(line) if of(t).get(name) == found)
+
+
+def schema_text(schema: Schema) -> str:
+    """A type in words: ``list of string``."""
+    return f"{schema.type} of {schema_text(schema.entry)}" if schema.entry is not None else schema.type
+
+
+def written(expression: Expression) -> Value:
+    """An expression as it is written in TOSCA."""
+    match expression:
+        case Literal(value=value):
+            return value
+        case ListOf(items=items):
+            return [written(item) for item in items]
+        case MapOf(entries=entries):
+            return {name: written(item) for name, item in entries.items()}
+        case Call(function=function, arguments=arguments):
+            values = [written(argument) for argument in arguments]
+            single = len(values) == 1 and isinstance(values[0], str)
+            return {function.value: values[0] if single else values}
+
+
+# operations
+
+
+def _operations(node_type: NodeType, line: list[NodeType]) -> Iterator[OperationView]:
+    for interface in node_type.interfaces.values():
+        for operation in interface.operations.values():
+
+            def of(ancestor: NodeType, name: str = interface.name) -> Mapping[str, Operation]:
+                return ancestor.interfaces[name].operations if name in ancestor.interfaces else {}
+
+            yield OperationView(
+                interface.name,
+                operation.name,
+                _implementation_text(operation.implementation),
+                {name: written(value) for name, value in operation.inputs.items()},
+                tuple(_reads(operation, node_type)),
+                {name: tuple(mapping) for name, mapping in operation.outputs.items()},
+                " ".join(operation.description.split()),
+                _origin(operation, line, of),
             )
 
 
-def _ways(edges: list[Edge]) -> list[list[Edge]]:
-    """The ways to start a step: all SUCCESS edges together, or any other edge."""
-    together = [edge for edge in edges if edge.when is Outcome.SUCCESS]
-    return ([together] if together else []) + [[edge] for edge in edges if edge.when is not Outcome.SUCCESS]
+def _implementation_text(implementation: Implementation | None) -> str | None:
+    if implementation is None:
+        return None
+    return "(orch watches the job)" if implementation.artifact_type == JOB_WATCH else implementation.file
 
 
-def _possible(edge: Edge, kinds: dict[str, StepKind]) -> bool:
-    """Setting a state cannot fail."""
-    return edge.when is not Outcome.FAILURE or kinds[edge.source] is StepKind.OPERATION
+def _reads(operation: Operation, node_type: NodeType) -> list[WorkflowInput]:
+    """The workflow inputs that the operation's inputs read, also by a name that a property holds."""
+    found: dict[WorkflowInput, None] = {}
+    for expression in operation.inputs.values():
+        for call in calls(expression):
+            if call.function is Function.GET_INPUT and call.arguments:
+                read = _input_read(call.arguments[0], node_type)
+                if read is not None:
+                    found[read] = None
+    return list(found)
 
 
-def _needed(way: list[Edge], facts: dict[str, frozenset[Fact] | None], watched: set[str]) -> frozenset[Fact] | None:
-    needed: set[Fact] = set()
-    for edge in way:
-        before = facts.get(edge.source, frozenset())
-        if before is None:
-            return None
-        needed |= before
-        if edge.source in watched:
-            needed.add((edge.source, edge.when))
-    return frozenset(needed)
+def _input_read(name: Expression, node_type: NodeType) -> WorkflowInput | None:
+    if isinstance(name, Literal):
+        return WorkflowInput(str(name.value))
+    if not isinstance(name, Call) or name.function is not Function.GET_PROPERTY or len(name.arguments) < 2:
+        return None
+    held = name.arguments[1]
+    if not isinstance(held, Literal):
+        return None
+    definition = node_type.properties.get(str(held.value))
+    default = definition.default if definition is not None else None
+    usual = str(default.value) if isinstance(default, Literal) else ""
+    return WorkflowInput(usual, str(held.value))
 
 
-def _contradictory(needed: frozenset[Fact]) -> bool:
-    return len({step for step, _ in needed}) < len(needed)
+# data types
 
 
-def _reason(edges: list[Edge]) -> str:
-    return "it would take " + " and ".join(f"the {edge.when.value} of {edge.source!r}" for edge in edges[:4])
+def _data_types(schemas: Iterable[Schema], known: Mapping[str, DataType]) -> list[DataTypeView]:
+    """The data types of properties and of their fields, each once, in the order in which they are met."""
+    found: dict[str, DataTypeView] = {}
+    waiting = list(schemas)
+    while waiting:
+        schema = waiting.pop(0)
+        if schema.entry is not None:
+            waiting.append(schema.entry)
+        data_type = known.get(schema.type)
+        if data_type is None or data_type.name in found:
+            continue
+        found[data_type.name] = DataTypeView(
+            data_type.name,
+            data_type.lineage[-1],
+            " ".join(data_type.description.split()),
+            tuple(_field(definition, data_type.name) for definition in data_type.properties.values()),
+            tuple({constraint.operator: constraint.value} for constraint in data_type.constraints),
+        )
+        waiting += [definition.schema for definition in data_type.properties.values()]
+    return list(found.values())

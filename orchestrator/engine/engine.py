@@ -39,13 +39,22 @@ _AFTERWARDS = {
         ExecutionStatus.FAILED: DeploymentStatus.DEPLOY_FAILED,
         ExecutionStatus.CANCELLED: DeploymentStatus.DEPLOY_FAILED,
     },
+    "update": {
+        ExecutionStatus.DONE: DeploymentStatus.DEPLOYED,
+        ExecutionStatus.FAILED: DeploymentStatus.DEPLOY_FAILED,
+        ExecutionStatus.CANCELLED: DeploymentStatus.DEPLOY_FAILED,
+    },
     "uninstall": {
         ExecutionStatus.DONE: DeploymentStatus.UNDEPLOYED,
         ExecutionStatus.FAILED: DeploymentStatus.UNDEPLOY_FAILED,
         ExecutionStatus.CANCELLED: DeploymentStatus.UNDEPLOY_FAILED,
     },
 }
-_DURING = {"install": DeploymentStatus.DEPLOYING, "uninstall": DeploymentStatus.UNDEPLOYING}
+_DURING = {
+    "install": DeploymentStatus.DEPLOYING,
+    "update": DeploymentStatus.DEPLOYING,
+    "uninstall": DeploymentStatus.UNDEPLOYING,
+}
 
 
 @dataclass

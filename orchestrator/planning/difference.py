@@ -62,7 +62,7 @@ class NodeDifference(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """All that is different. ``others`` names parts that no node depends on: outputs, policies, groups, texts."""
+    """All that is different. ``others`` names other parts of the document, which no node depends on."""
 
     nodes: tuple[NodeDifference, ...] = ()
     inputs: tuple[Detail, ...] = ()
@@ -108,7 +108,7 @@ def difference(
             nodes.append(found)
     return Difference(
         tuple(nodes),
-        tuple(_inputs(old_inputs, new_inputs)),
+        tuple(_compared(Aspect.INPUT, old_inputs, new_inputs)),
         tuple(_compared(Aspect.WORKFLOW, _comparable(old.workflows), _comparable(new.workflows), shown=False)),
         tuple(_others(old, new)),
     )
@@ -230,27 +230,30 @@ def _relationship(relationship: Relationship, inputs: Mapping[str, Value]) -> Va
     }
 
 
-def _inputs(old: Mapping[str, Value], new: Mapping[str, Value]) -> Iterator[Detail]:
-    yield from _compared(Aspect.INPUT, old, new)
-
-
 def _others(old: Topology, new: Topology) -> Iterator[str]:
-    for name in ("outputs", "policies", "groups", "substitution"):
-        if not _same(_comparable(getattr(old, name)), _comparable(getattr(new, name))):
-            yield name
-    if not _same(_texts(old), _texts(new)):
-        yield "descriptions and metadata"
+    parts = zip(_other_parts(old).items(), _other_parts(new).values(), strict=True)
+    yield from (name for (name, before), after in parts if not _same(before, after))
 
 
-def _texts(topology: Topology) -> Value:
-    """What only people read."""
+def _other_parts(topology: Topology) -> dict[str, Value]:
+    """What no node depends on, by the name that people have for it."""
     nodes = topology.node_templates.values()
-    return [
+    workflows = topology.workflows.values()
+    texts = [
         [topology.version, topology.description, dict(topology.metadata)],
-        {node.name: [node.description, dict(node.metadata), _comparable(node.attributes)] for node in nodes},
-        {workflow.name: workflow.description for workflow in topology.workflows.values()},
+        {node.name: [node.description, dict(node.metadata)] for node in nodes},
+        {workflow.name: workflow.description for workflow in workflows},
         {definition.name: definition.description for definition in topology.inputs.values()},
     ]
+    return {
+        "inputs as they are declared": _comparable(topology.inputs),
+        "outputs": _comparable(topology.outputs),
+        "attributes": {node.name: _comparable(node.attributes) for node in nodes if node.attributes},
+        "policies": _comparable(topology.policies),
+        "groups": _comparable(topology.groups),
+        "substitution mappings": _comparable(topology.substitution),
+        "descriptions and metadata": texts,
+    }
 
 
 def plain(expression: Expression, inputs: Mapping[str, Value]) -> Value:

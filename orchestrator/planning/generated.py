@@ -83,7 +83,7 @@ def generated_plan(topology: Topology, workflow: str) -> Plan:
     edges = [edge for chain in chains.values() for edge in chain.edges()]
     for chain in chains.values():
         edges += [Edge(last.id, step.id) for step, other in chain.closing for last in chains[other].levels[-1]]
-    for waiting, other in _waits(topology, lifecycle, chains):
+    for waiting, other in waits(topology, lifecycle, chains):
         edges += [Edge(a.id, b.id) for a in chains[other].levels[-1] for b in chains[waiting].levels[0]]
     return arranged(workflow, steps, edges, reduce=True)
 
@@ -212,7 +212,7 @@ def _hook_step(topology: Topology, entry: tuple[str, Relationship, Hook, Operati
     )
 
 
-def _waits(topology: Topology, lifecycle: Lifecycle, chains: Mapping[str, Chain]) -> Iterator[tuple[str, str]]:
+def waits(topology: Topology, lifecycle: Lifecycle, chains: Mapping[str, Chain]) -> Iterator[tuple[str, str]]:
     """Pairs (node, the node it waits for), seen through nodes that have no steps of their own."""
     if lifecycle.waits is None:
         return

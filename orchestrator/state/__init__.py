@@ -3,7 +3,8 @@
 It stores and finds records; it must never know what they mean (no TOSCA, no Ansible, no dbos).
 """
 
-from orchestrator.state.ownership import Owner, OwnerLock, start_time_of
+from orchestrator.state.advisory import AdvisoryOwner
+from orchestrator.state.ownership import FileOwner, Owner, OwnerLock, start_time_of
 from orchestrator.state.records import (
     Deployment,
     DeploymentStatus,
@@ -13,22 +14,28 @@ from orchestrator.state.records import (
     Failure,
     JobRecord,
     LedgerEntry,
+    Process,
     StepStatus,
+    Unfinished,
 )
 from orchestrator.state.store import Store
 
 __all__ = [
+    "AdvisoryOwner",
     "Deployment",
     "DeploymentStatus",
     "Event",
     "Execution",
     "ExecutionStatus",
     "Failure",
+    "FileOwner",
     "JobRecord",
     "LedgerEntry",
     "Owner",
     "OwnerLock",
+    "Process",
     "StepStatus",
     "Store",
+    "Unfinished",
     "start_time_of",
 ]

@@ -140,3 +140,18 @@ class Event(msgspec.Struct, frozen=True):
     step: str | None = None
     node: str | None = None
     data: Mapping[str, Value] | None = None
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """An execution that has not ended, and the executor that carries it out or did so until it died."""
+
+    id: str
+    owner: str
+
+
+class Process(msgspec.Struct, frozen=True):
+    """A process that works for an execution: the machine it runs on, and what tells it from others there."""
+
+    host: str
+    pid: int
+    start_time: float

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from orchestrator.errors import StorageError, UserError
+from orchestrator.errors import UserError
 from orchestrator.model.jobs import JobReference, JobState
-from orchestrator.model.values import Value
+from orchestrator.model.values import Secret, Value
 from orchestrator.state import tables as t
+from orchestrator.state.databases import open_database, translated
 from orchestrator.state.records import (
     Deployment,
     DeploymentStatus,
@@ -26,11 +28,13 @@ from orchestrator.state.records import (
     Failure,
     JobRecord,
     LedgerEntry,
+    Process,
     StepStatus,
+    Unfinished,
 )
+from orchestrator.state.schema import Alive, bring_up_to_date, is_current
 
 T = TypeVar("T")
-_LOCK_WAIT_SECONDS = 30
 
 
 def _dump(value: object) -> str:
@@ -41,56 +45,43 @@ def _load(text: str | None, kind: Any = Any) -> Any:
     return None if text is None else msgspec.json.decode(text, type=kind)
 
 
-def _sqlite_url(path: Path) -> str:
-    return f"sqlite:///{path}"
-
-
 class Store:
     """All records of one home. Safe to be used from several threads and, on the same database, several processes.
 
     Raises StorageError when the database cannot be read or written.
     """
 
-    def __init__(self, database: Path | str) -> None:
-        url = database if isinstance(database, str) else _sqlite_url(database)
-        self._engine = sa.create_engine(url)
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _prepare_sqlite)
-        self._ensure_schema()
+    def __init__(self, database: Path | Secret, *, alive: Alive = lambda owner: owner is not None) -> None:
+        """``database``: a SQLite file, or the URL of a PostgreSQL database. ``alive`` tells whether an owner lives.
 
-    def _ensure_schema(self) -> None:
+        Raises ConfigurationError when the URL is wrong.
+        """
+        self._engine = open_database(database)
+        self._sqlite = self._engine.dialect.name == "sqlite"
+        self.host = socket.gethostname()
         with self._read() as connection:
-            if sa.inspect(connection).has_table(t.schema.name):
-                found = connection.execute(sa.select(t.schema.c.version)).scalar_one_or_none()
-                if found == t.SCHEMA_VERSION:
-                    return
-                if found is not None:
-                    raise StorageError(
-                        f"the database has schema version {found}, this orch knows {t.SCHEMA_VERSION}",
-                        hint="use the version of orch that wrote it, or another ORCH_HOME",
-                    )
-        with self._write() as connection:
-            t.metadata.create_all(connection)
-            # another process may have been first
-            self._upsert(connection, t.schema, {"version": t.SCHEMA_VERSION}, {})
+            current = is_current(connection)
+        if not current:
+            with self._write() as connection:
+                bring_up_to_date(connection, alive)
 
     # --- connections
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        with _translated(), self._engine.connect() as connection:
+        with translated(self._engine), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
-        with _translated(), self._engine.begin() as connection:
-            if self._engine.dialect.name == "sqlite":
+        with translated(self._engine), self._engine.begin() as connection:
+            if self._sqlite:
                 # pysqlite begins late and shared; take the write lock now, so that two writers wait instead of failing
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     def _upsert(self, connection: sa.Connection, table: sa.Table, key: dict[str, Any], values: dict[str, Any]) -> None:
-        make = sqlite_insert if self._engine.dialect.name == "sqlite" else postgresql_insert
+        make = sqlite_insert if self._sqlite else postgresql_insert
         statement = make(table).values(**key, **values)
         columns = list(key)
         if values:
@@ -205,21 +196,29 @@ class Store:
         with self._read() as connection:
             return [_execution(row) for row in connection.execute(query)]
 
-    def claim(self, execution: Execution, owner: str, attempt: int) -> bool:
+    def claim(self, execution: Execution, owner: str, attempt: int, exclusive: Collection[str] = ()) -> bool:
         """Record that a process carries an execution out from now on.
 
-        False when it is no longer as it was read: another process was faster.
+        False when it is no longer as it was read, because another process was faster; or when it has to wait:
+        executions of the workflows ``exclusive`` and others of the same deployment exclude each other, and what is
+        queued is taken in the order in which it was made. What is taken over goes on whatever others do.
         """
         was = t.executions.c
+        conditions = [
+            was.id == execution.id,
+            was.status == execution.status.value,
+            was.attempt == execution.attempt,
+            was.owner.is_(None) if execution.owner is None else was.owner == execution.owner,
+        ]
+        if execution.status is not ExecutionStatus.RUNNING:
+            conditions.append(~_hindrances(exclusive).exists())
         with self._write() as connection:
+            # two claims for one deployment must not pass each other by: PostgreSQL would let both see nothing
+            deployment = sa.select(t.deployments.c.id).where(t.deployments.c.id == execution.deployment_id)
+            connection.execute(deployment.with_for_update())
             result = connection.execute(
                 sa.update(t.executions)
-                .where(
-                    was.id == execution.id,
-                    was.status == execution.status.value,
-                    was.attempt == execution.attempt,
-                    was.owner.is_(None) if execution.owner is None else was.owner == execution.owner,
-                )
+                .where(*conditions)
                 .values(
                     status=ExecutionStatus.RUNNING.value,
                     owner=owner,
@@ -229,6 +228,81 @@ class Store:
                     failure=None,
                 )
             )
+        return result.rowcount == 1
+
+    def hindrance(self, execution: Execution, exclusive: Collection[str]) -> Execution | None:
+        """An execution for which another one has to wait before it may be claimed, if there is one."""
+        with self._read() as connection:
+            found = connection.execute(
+                sa.select(_hindrances(exclusive).limit(1).scalar_subquery()).where(t.executions.c.id == execution.id)
+            ).scalar_one_or_none()
+        return self.execution(found) if found is not None else None
+
+    def claimable(self, exclusive: Collection[str], limit: int) -> list[Execution]:
+        """The executions that are queued for whoever comes, and need not wait; oldest first."""
+        query = (
+            sa.select(t.executions)
+            .where(
+                t.executions.c.status == ExecutionStatus.QUEUED.value,
+                t.executions.c.owner.is_(None),
+                ~_hindrances(exclusive).exists(),
+            )
+            .order_by(t.executions.c.created)
+            .limit(limit)
+        )
+        with self._read() as connection:
+            return [_execution(row) for row in connection.execute(query)]
+
+    def queued(self) -> int:
+        """How many executions are queued for whoever comes."""
+        query = sa.select(sa.func.count()).where(
+            t.executions.c.status == ExecutionStatus.QUEUED.value, t.executions.c.owner.is_(None)
+        )
+        with self._read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def unfinished(self) -> list[Unfinished]:
+        """The executions that have an owner and have not ended, oldest first."""
+        was = t.executions.c
+        query = (
+            sa.select(was.id, was.owner)
+            .where(
+                was.status.in_([ExecutionStatus.QUEUED.value, ExecutionStatus.RUNNING.value]), was.owner.is_not(None)
+            )
+            .order_by(was.created)
+        )
+        with self._read() as connection:
+            return [Unfinished(row.id, row.owner) for row in connection.execute(query)]
+
+    def withdraw(self, execution: Execution) -> bool:
+        """Forget an execution that was never begun; False when it is not as it was read any more."""
+        was = t.executions.c
+        with self._write() as connection:
+            result = connection.execute(
+                sa.delete(t.executions).where(
+                    was.id == execution.id,
+                    was.status == ExecutionStatus.QUEUED.value,
+                    was.owner.is_(None) if execution.owner is None else was.owner == execution.owner,
+                )
+            )
+        return result.rowcount == 1
+
+    def end_queued(self, execution: Execution, status: ExecutionStatus, deployment: DeploymentStatus | None) -> bool:
+        """End an execution that is queued for whoever comes, before anybody takes it; False when somebody has."""
+        was = t.executions.c
+        now = time.time()
+        with self._write() as connection:
+            result = connection.execute(
+                sa.update(t.executions)
+                .where(was.id == execution.id, was.status == ExecutionStatus.QUEUED.value, was.owner.is_(None))
+                .values(status=status.value, ended=now, cancel_requested=None)
+            )
+            if result.rowcount == 1 and deployment is not None:
+                connection.execute(
+                    sa.update(t.deployments)
+                    .where(t.deployments.c.id == execution.deployment_id)
+                    .values(status=deployment.value, updated=now)
+                )
         return result.rowcount == 1
 
     def end_execution(
@@ -411,7 +485,7 @@ class Store:
                 "level": e.level,
                 "step": e.step,
                 "node": e.node,
-                "text": e.text,
+                "text": _storable(e.text),
                 "data": _dump(e.data) if e.data is not None else None,
             }
             for e in events
@@ -434,46 +508,48 @@ class Store:
     # --- processes
 
     def add_process(self, execution_id: str, pid: int, start_time: float) -> None:
-        """Record a process that works for an execution and may outlive the orchestrator."""
+        """Record a process of this machine that works for an execution and may outlive the orchestrator."""
+        key = {"host": self.host, "pid": pid, "start_time": start_time}
         with self._write() as connection:
-            self._upsert(
-                connection, t.processes, {"pid": pid, "start_time": start_time}, {"execution_id": execution_id}
-            )
+            self._upsert(connection, t.processes, key, {"execution_id": execution_id})
 
-    def remove_process(self, pid: int, start_time: float) -> None:
-        """Forget a process that has ended."""
+    def remove_process(self, pid: int, start_time: float, host: str | None = None) -> None:
+        """Forget a process that has ended; of this machine, when no ``host`` is given."""
+        was = t.processes.c
         with self._write() as connection:
             connection.execute(
-                sa.delete(t.processes).where(t.processes.c.pid == pid, t.processes.c.start_time == start_time)
+                sa.delete(t.processes).where(
+                    was.host == (host or self.host), was.pid == pid, was.start_time == start_time
+                )
             )
 
-    def processes(self, execution_id: str) -> list[tuple[int, float]]:
-        """The processes (pid, start time) recorded for an execution."""
+    def processes(self, execution_id: str) -> list[Process]:
+        """The processes recorded for an execution, on all machines."""
         query = sa.select(t.processes).where(t.processes.c.execution_id == execution_id)
         with self._read() as connection:
-            return [(row.pid, row.start_time) for row in connection.execute(query)]
+            return [Process(row.host, row.pid, row.start_time) for row in connection.execute(query)]
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions are begun by hand, see Store._write
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_LOCK_WAIT_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
+def _hindrances(exclusive: Collection[str]) -> sa.Select[tuple[str]]:
+    """The ids of the executions for which an execution of the enclosing query has to wait."""
+    mine, other = t.executions.c, t.executions.alias("other")
+    its = other.c
+    earlier = sa.and_(its.status == ExecutionStatus.QUEUED.value, its.created < mine.created)
+    return (
+        sa.select(its.id)
+        .where(
+            its.deployment_id == mine.deployment_id,
+            its.id != mine.id,
+            sa.or_(its.status == ExecutionStatus.RUNNING.value, earlier),
+            sa.or_(mine.workflow.in_(exclusive), its.workflow.in_(exclusive)),
+        )
+        .correlate(t.executions)
+    )
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sa.exc.IntegrityError:
-        raise
-    except sa.exc.DBAPIError as error:
-        raise StorageError(
-            f"the state database cannot be used: {error.orig}",
-            hint="see that the disk has space, that ORCH_HOME can be written, and try again",
-        ) from error
+def _storable(text: str) -> str:
+    """What both databases take as text: no NUL, no half characters."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _deployment_row(deployment: Deployment) -> dict[str, Any]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 1
+SCHEMA = "orch"
+"""Where the tables are on PostgreSQL."""
+
+HEAD = "0002"
+"""The newest revision in :mod:`orchestrator.state.migrations`, which makes the tables that are described here."""
 
 metadata = sa.MetaData()
 
-schema = sa.Table("orch_schema", metadata, sa.Column("version", sa.Integer, primary_key=True))
+version = sa.Table("alembic_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
 
 deployments = sa.Table(
     "deployments",
     metadata,
     sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("topology", sa.LargeBinary, nullable=False),
@@ -37,9 +41,9 @@ instances = sa.Table(
     "instances",
     metadata,
     sa.Column("deployment_id", sa.String(32), primary_key=True),
-    sa.Column("node", sa.String(200), primary_key=True),
-    sa.Column("instance", sa.String(20), primary_key=True),
-    sa.Column("state", sa.String(50), nullable=False),
+    sa.Column("node", sa.Text, primary_key=True),
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
     sa.Column("updated", sa.Float, nullable=False),
 )
 
@@ -48,12 +52,12 @@ executions = sa.Table(
     metadata,
     sa.Column("id", sa.String(32), primary_key=True),
     sa.Column("deployment_id", sa.String(32), nullable=False, index=True),
-    sa.Column("workflow", sa.String(200), nullable=False),
+    sa.Column("workflow", sa.Text, nullable=False),
     sa.Column("status", sa.String(20), nullable=False, index=True),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("inputs", sa.Text, nullable=False),
     sa.Column("plan", sa.LargeBinary, nullable=False),
-    sa.Column("owner", sa.String(64)),
+    sa.Column("owner", sa.Text),
     sa.Column("cancel_requested", sa.Float),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("started", sa.Float),
@@ -65,7 +69,7 @@ ledger = sa.Table(
     "ledger",
     metadata,
     sa.Column("execution_id", sa.String(32), primary_key=True),
-    sa.Column("step", sa.String(250), primary_key=True),
+    sa.Column("step", sa.Text, primary_key=True),
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("started", sa.Float, nullable=False),
@@ -77,9 +81,9 @@ jobs = sa.Table(
     "jobs",
     metadata,
     sa.Column("execution_id", sa.String(32), primary_key=True),
-    sa.Column("node", sa.String(200), primary_key=True),
+    sa.Column("node", sa.Text, primary_key=True),
     sa.Column("generation", sa.Integer, primary_key=True),
-    sa.Column("step", sa.String(250), nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
     sa.Column("reference", sa.Text, nullable=False),
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
@@ -93,11 +97,11 @@ outputs = sa.Table(
     metadata,
     sa.Column("deployment_id", sa.String(32), primary_key=True),
     sa.Column("execution_id", sa.String(32), primary_key=True),
-    sa.Column("node", sa.String(200), primary_key=True),
-    sa.Column("instance", sa.String(20), primary_key=True),
-    sa.Column("interface", sa.String(200), primary_key=True),
-    sa.Column("operation", sa.String(200), primary_key=True),
-    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("node", sa.Text, primary_key=True),
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("interface", sa.Text, primary_key=True),
+    sa.Column("operation", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
     sa.Column("updated", sa.Float, nullable=False),
 )
@@ -105,13 +109,13 @@ outputs = sa.Table(
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
     sa.Column("execution_id", sa.String(32), nullable=False, index=True),
     sa.Column("time", sa.Float, nullable=False),
     sa.Column("kind", sa.String(20), nullable=False),
     sa.Column("level", sa.String(10), nullable=False),
-    sa.Column("step", sa.String(250)),
-    sa.Column("node", sa.String(200)),
+    sa.Column("step", sa.Text),
+    sa.Column("node", sa.Text),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("data", sa.Text),
 )
@@ -120,6 +124,7 @@ processes = sa.Table(
     "processes",
     metadata,
     sa.Column("execution_id", sa.String(32), nullable=False, index=True),
+    sa.Column("host", sa.Text, primary_key=True),
     sa.Column("pid", sa.Integer, primary_key=True),
     sa.Column("start_time", sa.Float, primary_key=True),
 )

@@ -1,123 +1,247 @@
-"""Graphs of steps: neighbours, a stable topological order, transitive reduction.
-
-How edges join (the meaning of a plan): a step starts when all its SUCCESS edges were taken, or when one of its FAILURE
-or CANCEL edges was. So a clean-up step that follows both the success of one step and the failure of others can run,
-which it never does in Yorc, where all edges must be taken.
-"""
+"""Writing: topology templates in the notation of Simple Profile 1.3."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from typing import TypeVar
-
-from orchestrator.model.plan import Edge, Plan, PlanStep
-
-BLOCK = 4096
-"""How many steps one pass of the transitive reduction looks at: bounds its memory to half a kilobyte per step."""
-
-Id = TypeVar("Id", bound=Hashable)
-
-
-def predecessors(plan: Plan) -> dict[str, list[Edge]]:
-    """The edges that lead to each step, in the order of the plan; every step has an entry. Time O(steps + edges)."""
-    found: dict[str, list[Edge]] = {step.id: [] for step in plan.steps}
-    for edge in plan.edges:
-        if edge.source in found and edge.target in found:
-            found[edge.target].append(edge)
-    return found
+from orchestrator.model.problems import Problems
+from orchestrator.model.topology import interface_name
+from orchestrator.tosca.definitions import DEFINITION_KEYNAMES
+from orchestrator.tosca.fields import named_items
+from orchestrator.tosca.imports import Document
+from orchestrator.tosca.remarks import Fate
+from orchestrator.tosca.tree import List, Map, Scalar, Tree, scalar_at
+from orchestrator.tosca.types import CAPABILITY, GROUP, NODE, POLICY, RELATIONSHIP
+from orchestrator.tosca.writing_parts import Parts, as_items, listed, new_list, new_map, with_parts
 
 
-def successors(plan: Plan) -> dict[str, list[Edge]]:
-    """The edges that leave each step, in the order of the plan; every step has an entry. Time O(steps + edges)."""
-    found: dict[str, list[Edge]] = {step.id: [] for step in plan.steps}
-    for edge in plan.edges:
-        if edge.source in found and edge.target in found:
-            found[edge.source].append(edge)
-    return found
+class TemplateWriter:
+    """Writes the topology template of a document."""
+
+    def __init__(self, parts: Parts, document: Document) -> None:
+        self._parts = parts
+        self._document = document
+        self._relationships: frozenset[str] = frozenset()
+        self._nodes: frozenset[str] = frozenset()
+
+    def topology(self, body: Map) -> Map:
+        """A topology template."""
+        relationships, nodes = body.get("relationship_templates"), body.get("node_templates")
+        self._relationships = frozenset(relationships.entries) if isinstance(relationships, Map) else frozenset()
+        self._nodes = frozenset(nodes.entries) if isinstance(nodes, Map) else frozenset()
+        writers = {
+            "inputs": self._parts.definitions,
+            "node_templates": lambda tree: self._each(tree, self._node),
+            "relationship_templates": lambda tree: self._each(tree, self._relationship),
+            "groups": lambda tree: self._each(tree, self._group),
+            "policies": self._policies,
+            "outputs": lambda tree: self._each(tree, self._output),
+            "workflows": lambda tree: self._each(tree, self._workflow),
+            "substitution_mappings": self._substitution,
+        }
+        entries: dict[str, tuple[Scalar, Tree]] = {}
+        for name, (key, tree) in body.entries.items():
+            entries[name] = (key, writers[name](tree) if name in writers else tree)
+        return body.with_entries(entries)
+
+    @staticmethod
+    def _each(tree: Tree, write: object) -> Tree:
+        if not isinstance(tree, Map):
+            return tree
+        assert callable(write)
+        return tree.with_entries({n: (k, write(v) if isinstance(v, Map) else v) for n, (k, v) in tree.entries.items()})
+
+    def _output(self, body: Map) -> Tree:
+        if body.entries.keys() <= DEFINITION_KEYNAMES:
+            return self._parts.definition(body)
+        return new_map(body, {"value": self._parts.value(body)})
+
+    # node templates
+
+    def _node(self, body: Map) -> Map:
+        artifacts = self._artifact_names(body)
+        entries: dict[str, tuple[Scalar, Tree]] = {}
+        for name, (key, tree) in body.entries.items():
+            if name == "tags":
+                self._parts.dropped(key)
+            else:
+                entries[name] = (key, self._of_node(name, tree, artifacts))
+        return body.with_entries(entries)
+
+    def _of_node(self, name: str, tree: Tree, artifacts: set[str]) -> Tree:
+        parts = self._parts
+        match name:
+            case "type":
+                return parts.full(NODE, tree)
+            case "directives":
+                return new_list(tree, list(as_items(tree)))
+            case "properties" | "attributes":
+                return parts.values(tree)
+            case "capabilities":
+                return self._each(tree, self._capability)
+            case "requirements":
+                return self._requirements(tree)
+            case "interfaces":
+                return parts.interfaces(tree, self._document, artifacts, assigned=True)
+            case "artifacts":
+                return parts.artifacts(tree, self._document)
+        return tree
+
+    def _artifact_names(self, body: Map) -> set[str]:
+        written = body.get("type")
+        name = self._parts.types.find(NODE, written.text) if isinstance(written, Scalar) else None
+        node_type = self._parts.types.node(name) if name is not None else None
+        own = body.get("artifacts")
+        return {*(node_type.artifacts if node_type is not None else ()), *(own.entries if isinstance(own, Map) else ())}
+
+    def _capability(self, body: Map) -> Map:
+        values = {n: self._parts.values(v) for n, (_, v) in body.entries.items() if n in ("properties", "attributes")}
+        return with_parts(body, values)
+
+    def _requirements(self, tree: Tree) -> Tree:
+        found = listed(tree)
+        if not isinstance(found, List):
+            return found
+        items: list[Tree] = []
+        for item in found.items:
+            assert isinstance(item, Map)
+            key, body = next(item.items())
+            items.append(item.with_entries({key.text: (key, self._requirement(key, body))}))
+        return new_list(found, items)
+
+    def _requirement(self, name: Scalar, tree: Tree) -> Tree:
+        if not isinstance(tree, Map):
+            return tree if isinstance(tree, List) else self._node_name(tree)
+        entries: dict[str, tuple[Scalar, Tree]] = {}
+        for keyname, (key, item) in tree.entries.items():
+            if keyname == "assignment":
+                if isinstance(item, Scalar) and item.text == name.text:
+                    continue
+                message = "assignment, the name of a requirement assignment beside that of the requirement"
+                self._parts.remarks.add(Fate.EXTENSION, message, key)
+            elif keyname == "node":
+                item = self._node_name(item)
+            elif keyname == "capability":
+                item = self._parts.unprefixed(CAPABILITY, item)
+            elif keyname == "relationship":
+                item = self._assigned_relationship(item)
+            entries[keyname] = (key, item)
+        return tree.with_entries(entries)
+
+    def _node_name(self, tree: Tree) -> Tree:
+        is_template = isinstance(tree, Scalar) and tree.text in self._nodes
+        return tree if is_template else self._parts.unprefixed(NODE, tree)
+
+    def _assigned_relationship(self, tree: Tree) -> Tree:
+        if isinstance(tree, Map):
+            return self._relationship(tree)
+        is_template = isinstance(tree, Scalar) and tree.text in self._relationships
+        return tree if is_template else self._parts.unprefixed(RELATIONSHIP, tree)
+
+    def _relationship(self, body: Map) -> Map:
+        """A relationship template, or a relationship that is written in a requirement."""
+        found: dict[str, Tree] = {}
+        for name, (_, tree) in body.entries.items():
+            if name == "type":
+                is_template = isinstance(tree, Scalar) and tree.text in self._relationships
+                found[name] = tree if is_template else self._parts.unprefixed(RELATIONSHIP, tree)
+            elif name in ("properties", "attributes"):
+                found[name] = self._parts.values(tree)
+            elif name == "interfaces":
+                found[name] = self._parts.interfaces(tree, self._document, (), assigned=True)
+        return with_parts(body, found)
+
+    # groups, policies, substitution mappings
+
+    def _group(self, body: Map) -> Map:
+        entries: dict[str, tuple[Scalar, Tree]] = {}
+        for name, (key, tree) in body.entries.items():
+            if name == "targets" and "members" not in body:
+                entries["members"] = (scalar_at(key, "members"), new_list(tree, list(as_items(tree))))
+            elif name == "type":
+                entries[name] = (key, self._parts.full(GROUP, tree))
+            else:
+                entries[name] = (key, self._parts.values(tree) if name == "properties" else tree)
+        return body.with_entries(entries)
+
+    def _policies(self, tree: Tree) -> Tree:
+        found = listed(tree)
+        if not isinstance(found, List):
+            return found
+        items: list[Tree] = []
+        for item in found.items:
+            assert isinstance(item, Map)
+            items.append(self._each(item, self._policy))
+        return new_list(found, items)
+
+    def _policy(self, body: Map) -> Map:
+        found: dict[str, Tree] = {}
+        for name, (_, tree) in body.entries.items():
+            if name == "type":
+                found[name] = self._parts.full(POLICY, tree)
+            elif name == "targets":
+                found[name] = new_list(tree, list(as_items(tree)))
+            elif name == "properties":
+                found[name] = self._parts.values(tree)
+        return with_parts(body, found)
+
+    def _substitution(self, tree: Tree) -> Tree:
+        if not isinstance(tree, Map) or "node_type" not in tree:
+            return tree
+        return with_parts(tree, {"node_type": self._parts.full(NODE, tree.entries["node_type"][1])})
+
+    # workflows
+
+    def _workflow(self, body: Map) -> Map:
+        found: dict[str, Tree] = {}
+        for name, (_, tree) in body.entries.items():
+            if name == "inputs":
+                found[name] = self._parts.definitions(tree)
+            elif name == "outputs":
+                found[name] = self._parts.values(tree)
+            elif name == "steps":
+                found[name] = self._each(tree, self._step)
+        return with_parts(body, found)
+
+    def _step(self, body: Map) -> Map:
+        found: dict[str, Tree] = {}
+        for name, (key, tree) in body.entries.items():
+            if isinstance(tree, Scalar) and tree.is_null:
+                continue
+            if name == "activities":
+                found[name] = new_list(tree, [self._activity(item) for item in as_items(tree)])
+            elif name in ("on_success", "on_failure", "on_cancel"):
+                found[name] = new_list(tree, list(as_items(tree)))
+            if name == "on_cancel":
+                self._parts.remarks.add(Fate.EXTENSION, "on_cancel is no keyname of the Simple Profile", key)
+        return with_parts(body, found)
+
+    def _activity(self, tree: Tree) -> Tree:
+        if not isinstance(tree, Map) or not tree.entries:
+            return tree
+        key, value = next(tree.items())
+        if isinstance(value, Map):
+            fields = {n: self._activity_inputs(v) for n, (_, v) in value.entries.items() if n == "inputs"}
+            operation = value.get("operation")
+            if operation is not None:
+                fields["operation"] = _operation_name(operation)
+            value = with_parts(value, fields)
+        elif key.text == "call_operation":
+            value = _operation_name(value)
+        return tree.with_entries({key.text: (key, value)})
+
+    def _activity_inputs(self, tree: Tree) -> Tree:
+        """Inputs as one map."""
+        if not isinstance(tree, List):
+            return self._parts.values(tree)
+        entries: dict[str, tuple[Scalar, Tree]] = {}
+        for key, value in named_items(tree, "inputs", Problems()):
+            entries[key.text] = (key, self._parts.value(value))
+        return new_map(tree, {}).with_entries(entries)
 
 
-def topological_order(items: Sequence[Id], pairs: Iterable[tuple[Id, Id]]) -> tuple[list[Id], list[Id]]:
-    """The items, each after those that lead to it, ties in the given order; and those that a cycle keeps from a place.
-
-    Pairs that name anything else are ignored.
-    """
-    place = {item: index for index, item in enumerate(items)}
-    following: list[list[int]] = [[] for _ in items]
-    waiting = [0] * len(items)
-    for before, after in pairs:
-        if before in place and after in place:
-            following[place[before]].append(place[after])
-            waiting[place[after]] += 1
-    free = [index for index, count in enumerate(waiting) if count == 0]
-    order: list[Id] = []
-    while free:
-        index = heapq.heappop(free)
-        order.append(items[index])
-        for other in following[index]:
-            waiting[other] -= 1
-            if waiting[other] == 0:
-                heapq.heappush(free, other)
-    return order, [item for index, item in enumerate(items) if waiting[index] > 0]
-
-
-def arranged(workflow: str, steps: Collection[PlanStep], edges: Collection[Edge], *, reduce: bool = False) -> Plan:
-    """A plan of these steps in topological order (steps in or behind a cycle last), ties in the given order.
-
-    With ``reduce``, edges that other edges imply are left out; all edges must be SUCCESS then.
-    """
-    by_id = {step.id: step for step in steps}
-    unique = dict.fromkeys(edges)
-    order, stuck = topological_order(list(by_id), [(e.source, e.target) for e in unique])
-    if reduce and not stuck:
-        unique = dict.fromkeys(_reduced(order, unique))
-    place = {step_id: index for index, step_id in enumerate(order + stuck)}
-    last = len(place)
-    ordered = sorted(unique, key=lambda e: (place.get(e.source, last), place.get(e.target, last), e.when.value))
-    return Plan(workflow, tuple(by_id[step_id] for step_id in order + stuck), tuple(ordered))
-
-
-def _reduced(order: Sequence[str], edges: Iterable[Edge]) -> list[Edge]:
-    """The edges without those that a longer path implies (transitive reduction of an acyclic graph).
-
-    Ancestors are bit sets over one block of steps at a time, so time is O(edges * steps / BLOCK) big-integer
-    operations and memory O(steps * BLOCK) bits.
-    """
-    place = {step_id: index for index, step_id in enumerate(order)}
-    incoming: dict[str, list[Edge]] = {step_id: [] for step_id in order}
-    unknown = []
-    for edge in edges:
-        if edge.source in place and edge.target in place:
-            incoming[edge.target].append(edge)
-        else:
-            unknown.append(edge)
-    implied: set[Edge] = set()
-    if any(len(found) > 1 for found in incoming.values()):
-        for base in range(0, len(order), BLOCK):
-            implied |= _implied(order, place, incoming, base)
-    return [edge for found in incoming.values() for edge in found if edge not in implied] + unknown
-
-
-def _implied(
-    order: Sequence[str], place: Mapping[str, int], incoming: Mapping[str, list[Edge]], base: int
-) -> set[Edge]:
-    """The implied edges whose source is one of the steps ``base`` to ``base + BLOCK``."""
-    ancestors = [0] * len(order)
-    implied: set[Edge] = set()
-    for index in range(base, len(order)):
-        direct = incoming[order[index]]
-        beyond, nearest = 0, 0
-        for edge in direct:
-            source = place[edge.source]
-            beyond |= ancestors[source]
-            if base <= source < base + BLOCK:
-                nearest |= 1 << (source - base)
-        ancestors[index] = beyond | nearest
-        doubled = beyond & nearest
-        if doubled:
-            implied.update(e for e in direct if _has(doubled, place[e.source] - base))
-    return implied
-
-
-def _has(bits: int, index: int) -> bool:
-    return 0 <= index < BLOCK and bool(bits >> index & 1)
+def _operation_name(tree: Tree) -> Tree:
+    """``Interface.operation`` with the interface's normal name."""
+    if not isinstance(tree, Scalar):
+        return tree
+    interface, _, operation = tree.text.rpartition(".")
+    name = f"{interface_name(interface)}.{operation}"
+    return tree if not interface or name == tree.text else scalar_at(tree, name)

@@ -133,7 +133,7 @@ def _is_plain(text: str, was_plain: bool) -> bool:
     """Whether a text may stand without quotes in a block, and still is a text, for readers of YAML 1.1 too."""
     if not text or text[0] in _NOT_FIRST or text != text.strip() or not text.isprintable():
         return False
-    if ": " in text or " #" in text or text.endswith(":") or text.startswith("..."):
+    if ": " in text or " #" in text or text.endswith(":"):
         return False
     return was_plain or not _ambiguous(text)
 

@@ -243,6 +243,34 @@ def test_a_topology_that_stands_for_a_type_stays_an_import(tmp_path: Path) -> No
     assert yaml.safe_load(conversion.text or "")["imports"] == ["../inner.yaml"]
 
 
+def test_short_notations_are_written_out(tmp_path: Path) -> None:
+    """A text alone is the type of a new property and the default of an inherited one."""
+    file = write(
+        tmp_path,
+        root="""
+            tosca_definitions_version: tosca_simple_yaml_1_3
+            node_types:
+              A: { derived_from: Root, properties: { p: string, q: { type: list, entry_schema: string } } }
+              B: { derived_from: A, properties: { p: integer } }
+              C: { derived_from: B, capabilities: { c: Node }, interfaces: { Standard: { start: null } } }
+            topology_template:
+              node_templates: { b: { type: B, properties: { q: [] } } }
+              outputs: { o: { get_property: [ b, p ] } }
+            """,
+    )
+    (tmp_path / "new").mkdir()
+    written = yaml.safe_load(same_model(file, tmp_path / "new", Catalog()).text or "")
+    types = written["node_types"]
+    assert types["A"]["properties"] == {
+        "p": {"type": "string"},
+        "q": {"type": "list", "entry_schema": {"type": "string"}},
+    }
+    assert types["B"]["properties"] == {"p": {"default": "integer"}}
+    assert types["C"]["capabilities"] == {"c": {"type": "tosca.capabilities.Node"}}
+    assert types["C"]["interfaces"]["Standard"]["operations"] == {"start": None}
+    assert written["topology_template"]["outputs"] == {"o": {"value": {"get_property": ["b", "p"]}}}
+
+
 def test_a_document_with_errors_is_not_converted(tmp_path: Path) -> None:
     file = write(tmp_path, root="tosca_definitions_version: tosca_simple_yaml_1_3\ntopology_templates: {}\n")
     conversion = to_simple_profile(file)

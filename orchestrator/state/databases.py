@@ -1,0 +1,87 @@
+"""How the databases are reached: a SQLite file of the home, or PostgreSQL for several machines.
+
+On PostgreSQL all tables are in the schema ``orch``, which every connection has as its search path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from orchestrator.errors import ConfigurationError, StorageError
+from orchestrator.model.values import Secret
+from orchestrator.state.tables import SCHEMA
+
+_LOCK_WAIT_SECONDS = 30
+_POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
+# a server or a network that is gone must be noticed in seconds, not after TCP's two hours
+_NOTICED_SOON = {
+    "connect_timeout": 10,
+    "keepalives_idle": 3,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 8000,
+}
+
+
+def open_database(database: Path | Secret, **options: Any) -> sa.Engine:
+    """SQLAlchemy's engine for a SQLite file or the URL of a PostgreSQL database; it connects when first used.
+
+    Raises ConfigurationError when the URL is none of PostgreSQL. It is never shown: it may hold a password.
+    """
+    if isinstance(database, Path):
+        engine = sa.create_engine(sa.URL.create("sqlite", database=str(database)), **options)
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    options.setdefault("pool_pre_ping", True)
+    engine = sa.create_engine(_postgresql_url(database), connect_args={**_NOTICED_SOON}, **options)
+    sa.event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _postgresql_url(text: Secret) -> sa.URL:
+    hint = "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters percent-encoded (@ is %40)"
+    try:
+        url = sa.make_url(text.reveal())
+    except (sa.exc.ArgumentError, ValueError):
+        raise ConfigurationError("the URL of the database cannot be understood", hint=hint) from None
+    if url.drivername not in _POSTGRESQL:
+        raise ConfigurationError("the database must be a PostgreSQL database", hint=hint)
+    if not url.database:
+        raise ConfigurationError("the URL of the database does not name a database", hint=hint)
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by hand, see Store._write
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_LOCK_WAIT_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET search_path TO {SCHEMA}")
+    connection.commit()  # the pool rolls back what it gets back, and the setting with it
+
+
+@contextmanager
+def translated(engine: sa.Engine) -> Iterator[None]:
+    """Raises StorageError for whatever goes wrong with the database, but IntegrityError as it is."""
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        said = getattr(error, "orig", None) or error
+        if engine.dialect.name == "sqlite":
+            hint = "see that the disk has space, that ORCH_HOME can be written, and try again"
+        else:
+            hint = "see that the database server runs, can be reached and lets this user in, and try again"
+        raise StorageError(f"the state database cannot be used: {said}", hint=hint) from error
