@@ -2,14 +2,21 @@
 #   make demo    deploy and run the minimal workflow on this machine
 #   make check   format, lint, types, import directions, fast tests (about a minute)
 #   make test    make check, then every test that this machine can run
+#   make docs    write the generated pages: docs/types, docs/problems.md
+#   make crash   kill orch again and again: RUNS=200 SEED=1 WORKERS=0 DATABASE=sqlite
+#   make bench   measure orch beside xOpera
 #   make clean   remove .venv, .demo and caches
 
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+RUNS ?= 200
+SEED ?= 1
+WORKERS ?= 0
+DATABASE ?= sqlite
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo check test fast format lint types imports clean
+.PHONY: demo check test fast format lint types imports docs crash bench clean
 
 demo: .venv/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" bash topologies/minimal_workflow/demo.sh
@@ -35,6 +42,15 @@ types: .venv/.developer
 
 imports: .venv/.developer
 	$(BIN)/lint-imports
+
+docs: .venv/.installed
+	$(BIN)/python -m orchestrator.app.documentation docs
+
+crash: .venv/.developer
+	@PYTHONPATH=tests $(BIN)/python -m crash --runs $(RUNS) --seed $(SEED) --workers $(WORKERS) --database $(DATABASE)
+
+bench: .venv/.developer
+	@$(BIN)/python -m benchmarks
 
 .venv/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.app.placement import site_of
+from orchestrator.app.update_operations import UpdateOperations
+from orchestrator.app.updating import as_before, before_of, merged
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.engine import Engine, EngineSettings, ExecutionParts
 from orchestrator.jobs import (
@@ -32,6 +34,7 @@ from orchestrator.model.plan import Plan
 from orchestrator.model.topology import Topology
 from orchestrator.model.values import Value
 from orchestrator.operations import Operations, Surroundings
+from orchestrator.planning import UPDATE
 from orchestrator.services import launcher
 from orchestrator.sites import LOCAL, Site
 from orchestrator.state import Deployment, Execution
@@ -58,7 +61,7 @@ def make_engine(home: Home) -> Engine:
         owner=home.owner,
         parts_of=lambda execution: _parts(home, execution, slots),
         watcher=Watcher(lambda site: LocalJobs(settings.site_folder(site) / "jobs"), EngineSettings.watch_interval),
-        settings=EngineSettings(dbos_database=f"sqlite:///{settings.durable_database}", runs=settings.runs),
+        settings=EngineSettings(dbos_database=settings.durable_database, runs=settings.runs),
     )
 
 
@@ -121,17 +124,30 @@ class _Placed:
 
 def _parts(home: Home, execution: Execution, slots: SiteSlots) -> ExecutionParts:
     deployment = home.store.deployment(execution.deployment_id)
-    placed = _Placed(home, deployment, execution, topology_of(deployment), home.sites_of(deployment))
+    placed, operations = _at_work(home, deployment, execution)
     return ExecutionParts(
         execution=execution,
         plan=msgspec.json.decode(execution.plan, type=Plan),
-        operations=Operations(surroundings(home, deployment, execution, placed.topology), home.settings.runs),
+        operations=operations,
         kind_of=placed.kind,
         site_of=lambda node: placed.site(node).name,
         job_context=placed.job_context,
         job_variables=placed.job_variables,
         slots=slots,
     )
+
+
+def _at_work(home: Home, deployment: Deployment, execution: Execution) -> tuple[_Placed, Operations]:
+    """On what an execution works, and with what: an update works on the old topology and the new one."""
+    topology, sites = topology_of(deployment), home.sites_of(deployment)
+    now = surroundings(home, deployment, execution, topology)
+    base = before_of(deployment) if execution.workflow == UPDATE else None
+    if base is None:
+        return _Placed(home, deployment, execution, topology, sites), Operations(now, home.settings.runs)
+    earlier = as_before(deployment, base)
+    before = surroundings(home, earlier, execution, base.topology)
+    both = _Placed(home, deployment, execution, merged(topology, base.topology), {**home.sites_of(earlier), **sites})
+    return both, UpdateOperations(before, now, home.settings.runs)
 
 
 def surroundings(home: Home, deployment: Deployment, execution: Execution | None, topology: Topology) -> Surroundings:

@@ -1,4 +1,4 @@
-"""Use cases: deploy, run, undeploy: everything is checked first, then an execution is stored and started."""
+"""Use cases: deploy, update, run, undeploy: everything is checked first, then an execution is stored and started."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator import faults
+from orchestrator.app import forcing, updating
 from orchestrator.app.inputs import Given, accept, topology_inputs, workflow_inputs
 from orchestrator.app.placement import abstract_nodes, placed
 from orchestrator.app.policies import Overrides, with_policies
@@ -22,7 +24,7 @@ from orchestrator.errors import UserError
 from orchestrator.model.plan import Plan
 from orchestrator.model.topology import Topology
 from orchestrator.model.values import Value
-from orchestrator.planning import workflow_names
+from orchestrator.planning import UPDATE, Difference, workflow_names
 from orchestrator.sites import match_nodes
 from orchestrator.state import Deployment, DeploymentStatus, Execution, ExecutionStatus
 
@@ -33,12 +35,104 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class Started:
-    """An execution that this process carries out now, and what should be said about it beforehand."""
+    """An execution that this process carries out now, or that is queued, and what is to be said beforehand."""
 
     execution: Execution
     deployment: Deployment
     plan: Plan
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What it takes to deploy a topology; everything is checked, nothing is touched.
+
+    ``difference`` is set when it is an update of something that is deployed: then ``plan`` may have no steps.
+    """
+
+    deployment: Deployment
+    plan: Plan
+    warnings: tuple[str, ...]
+    earlier: Deployment | None = None
+    update: updating.Update | None = None
+
+    @property
+    def difference(self) -> Difference | None:
+        """What is different from what is deployed; None when nothing of that name is."""
+        return self.update.difference if self.update else None
+
+
+def prepare_deploy(
+    home: Home,
+    file: Path,
+    *,
+    name: str | None = None,
+    given: Mapping[str, Given] | None = None,
+    site: str | None = None,
+    matches: Mapping[str, str] | None = None,
+    overrides: Overrides | None = None,
+) -> Prepared:
+    """See what it takes to deploy a topology: all of it, or what is different from the deployment of that name.
+
+    Inputs and sites that are not given stay as they are. Raises DocumentError, UserError, SecretError,
+    ConfigurationError.
+    """
+    topology, problems = load(home, file)
+    wanted = _deployment_name(name or topology.name)
+    earlier = next((d for d in home.store.deployments() if d.name == wanted), None)
+    base = updating.base_of(home, earlier, _new_execution_id()) if earlier is not None else None
+    uses = topology_inputs(topology)
+    values = accept(updating.kept_inputs(uses, base) if base else uses, given or {}, also={})
+    folder = file.resolve().parent
+    sites = home.sites(folder)
+    nodes = abstract_nodes(topology)
+    kept = updating.kept_matches(base, nodes, sites) if base and site is None else {}
+    matched = match_nodes(nodes, sites, site=site, matches={**kept, **(matches or {})})
+    check_secrets(topology, home.secrets)
+    now = time.time()
+    deployment = Deployment(
+        id=earlier.id if earlier else uuid.uuid4().hex,
+        name=wanted,
+        status=DeploymentStatus.DEPLOYED if base else DeploymentStatus.DEPLOYING,
+        source=str(Path(topology.file).resolve()),  # of a CSAR, its topology where it was unpacked
+        topology=msgspec.json.encode(topology),
+        inputs=msgspec.json.decode(msgspec.json.encode(values)),
+        matches=matched,
+        site_files=tuple(str(f) for f in home.settings.site_files(folder)),
+        created=earlier.created if earlier else now,
+        updated=now,
+    )
+    ignored = ignored_services(topology, {node: sites[s] for node, s in matched.items()})
+    warnings = (*(str(problem) for problem in problems), *([ignored] if ignored else []))
+    if base is not None:
+        update = updating.prepare(base, deployment, overrides)
+        return Prepared(deployment, update.plan, warnings, earlier, update)
+    plan = with_policies(placed(plan_of(topology, INSTALL), topology, matched), topology, overrides)
+    return Prepared(deployment, plan, warnings, earlier)
+
+
+def begin_deploy(home: Home, prepared: Prepared) -> Started | None:
+    """Carry out what was prepared; None when there is nothing to be done: then it is so already. Raises UserError."""
+    deployment, update, difference = prepared.deployment, prepared.update, prepared.difference
+    if prepared.earlier is None:
+        home.store.add_deployment(deployment)
+    elif difference is not None and difference.empty and prepared.earlier.status is DeploymentStatus.DEPLOYED:
+        if all(execution.status.final for execution in home.store.executions(deployment.id)):
+            # its files may lie elsewhere now
+            home.store.replace_deployment(deployment)
+        return None
+    else:
+        _refuse_while_busy(home, prepared.earlier)
+        if update is None:
+            home.store.replace_deployment(deployment)
+        else:
+            updating.store(home, update)
+            faults.reach("update.stored")
+    if update is None:
+        return _start(home, deployment, INSTALL, {}, prepared.plan, prepared.warnings)
+    if not update.difference.nodes:
+        return None
+    return _start(home, deployment, UPDATE, {}, prepared.plan, prepared.warnings, update.base.execution)
 
 
 def deploy(
@@ -50,54 +144,14 @@ def deploy(
     site: str | None = None,
     matches: Mapping[str, str] | None = None,
     overrides: Overrides | None = None,
-) -> Started:
-    """Deploy a topology: its workflow ``install`` is started.
+) -> Started | None:
+    """Deploy a topology: its workflow ``install`` is started, or the update of what has its name.
 
-    A deployment of that name whose deploying failed is begun anew. Raises before anything is touched: DocumentError,
-    UserError, SecretError, ConfigurationError.
+    A deployment of that name whose deploying failed is begun anew. None when what is deployed is up to date without
+    carrying anything out. Raises before anything is touched, as :func:`prepare_deploy` does.
     """
-    topology, problems = load(home, file)
-    values = accept(topology_inputs(topology), given or {}, also={})
-    folder = file.resolve().parent
-    sites = home.sites(folder)
-    matched = match_nodes(abstract_nodes(topology), sites, site=site, matches=matches)
-    plan = with_policies(placed(plan_of(topology, INSTALL), topology, matched), topology, overrides)
-    check_secrets(topology, home.secrets)
-    now = time.time()
-    wanted = _deployment_name(name or topology.name)
-    deployment = Deployment(
-        id=uuid.uuid4().hex,
-        name=wanted,
-        status=DeploymentStatus.DEPLOYING,
-        source=str(Path(topology.file).resolve()),  # of a CSAR, its topology where it was unpacked
-        topology=msgspec.json.encode(topology),
-        inputs=values,
-        matches=matched,
-        site_files=tuple(str(f) for f in home.settings.site_files(folder)),
-        created=now,
-        updated=now,
-    )
-    earlier = next((d for d in home.store.deployments() if d.name == wanted), None)
-    if earlier is None:
-        home.store.add_deployment(deployment)
-    else:
-        deployment = _again(home, earlier, deployment)
-    ignored = ignored_services(topology, {node: sites[s] for node, s in matched.items()})
-    warnings = [str(problem) for problem in problems] + ([ignored] if ignored else [])
-    return _start(home, deployment, INSTALL, {}, plan, tuple(warnings))
-
-
-def _again(home: Home, earlier: Deployment, deployment: Deployment) -> Deployment:
-    """Put a deployment in the place of one whose deploying failed."""
-    if earlier.status is DeploymentStatus.DEPLOYED:
-        raise UserError(
-            f"{earlier.name!r} is deployed already",
-            hint=f"`orch undeploy {earlier.name}` first, or deploy under another name with --name",
-        )
-    _refuse_while_busy(home, earlier)
-    again = msgspec.structs.replace(deployment, id=earlier.id, created=earlier.created)
-    home.store.replace_deployment(again)
-    return again
+    prepared = prepare_deploy(home, file, name=name, given=given, site=site, matches=matches, overrides=overrides)
+    return begin_deploy(home, prepared)
 
 
 def run(
@@ -111,7 +165,7 @@ def run(
     """Run a workflow of a deployment. Raises before anything is touched, as :func:`deploy` does."""
     deployment = find_deployment(home, deployment_name)
     topology = topology_of(deployment)
-    if workflow in (INSTALL, UNINSTALL):
+    if workflow in (INSTALL, UPDATE, UNINSTALL):
         raise UserError(f"{workflow!r} is not run by itself", hint="use `orch deploy` or `orch undeploy`")
     plan = with_policies(placed(plan_of(topology, workflow), topology, deployment.matches), topology, overrides)
     if deployment.status is not DeploymentStatus.DEPLOYED:
@@ -129,10 +183,25 @@ def run(
 def undeploy(home: Home, deployment_name: str | None = None) -> Started:
     """Undeploy a deployment: its workflow ``uninstall`` is started. Raises UserError."""
     deployment = find_deployment(home, deployment_name)
-    _refuse_while_busy(home, deployment)
+    _refuse_while_busy(home, deployment, behind_runs=home.queue_only)
+    deployment = updating.settle(home, deployment)
     topology = topology_of(deployment)
     plan = with_policies(placed(plan_of(topology, UNINSTALL), topology, deployment.matches), topology)
     return _start(home, deployment, UNINSTALL, {}, plan)
+
+
+def undeploy_by_force(home: Home, deployment_name: str | None = None) -> tuple[Started | None, forcing.Forced]:
+    """Undeploy a deployment whatever is wrong with it: what is under way is cancelled, steps that fail are passed over.
+
+    Nothing is started when nothing can be carried out. :func:`orchestrator.app.forcing.finish` is to be called when
+    what was started has ended. Raises UserError when there is no such deployment.
+    """
+    deployment = find_deployment(home, deployment_name)
+    notes = forcing.end_executions(home, deployment)
+    forced = forcing.prepare(home, home.store.deployment(deployment.id), notes)
+    if forced.plan is None:
+        return None, forced
+    return _start(home, forced.deployment, UNINSTALL, {}, forced.plan), forced
 
 
 def find_deployment(home: Home, name: str | None) -> Deployment:
@@ -153,23 +222,28 @@ def find_deployment(home: Home, name: str | None) -> Deployment:
 
 def runnable_workflows(topology: Topology) -> list[str]:
     """The workflows that ``orch run`` runs."""
-    return [name for name in workflow_names(topology) if name not in (INSTALL, UNINSTALL)]
+    return [name for name in workflow_names(topology) if name not in (INSTALL, UPDATE, UNINSTALL)]
 
 
-def _refuse_while_busy(home: Home, deployment: Deployment) -> None:
+def _refuse_while_busy(home: Home, deployment: Deployment, *, behind_runs: bool = False) -> None:
+    """``behind_runs``: what is to come can wait for runs to end."""
     for execution in home.store.executions(deployment.id):
-        if execution.status.final:
+        if execution.status.final or (behind_runs and execution.workflow not in (INSTALL, UPDATE, UNINSTALL)):
             continue
         if home.owner.alive(execution.owner):
             raise UserError(
                 f"{deployment.name!r} is busy: {execution.workflow} is being carried out (execution {execution.id})",
                 hint=f"wait for it, or `orch executions cancel {execution.id}`",
             )
-        if execution.owner is not None:
+        if execution.owner is None:
             raise UserError(
-                f"{deployment.name!r}: {execution.workflow} (execution {execution.id}) was interrupted",
-                hint=f"`orch executions resume {execution.id}` or `orch executions cancel {execution.id}` first",
+                f"{deployment.name!r}: {execution.workflow} (execution {execution.id}) waits for a worker",
+                hint=f"`orch worker` carries it out, `orch executions cancel {execution.id}` takes it back",
             )
+        raise UserError(
+            f"{deployment.name!r}: {execution.workflow} (execution {execution.id}) was interrupted",
+            hint=f"`orch executions resume {execution.id}` or `orch executions cancel {execution.id}` first",
+        )
 
 
 def _start(
@@ -179,25 +253,34 @@ def _start(
     inputs: Mapping[str, Value],
     plan: Plan,
     warnings: tuple[str, ...] = (),
+    execution_id: str | None = None,
 ) -> Started:
     execution = Execution(
-        id=uuid.uuid4().hex[:12],
+        id=execution_id or _new_execution_id(),
         deployment_id=deployment.id,
         workflow=workflow,
         status=ExecutionStatus.QUEUED,
         attempt=1,
         inputs=inputs,
         plan=msgspec.json.encode(plan),
-        owner=None,
+        owner=None if home.queue_only else home.owner.executor_id,
         cancel_requested=None,
         created=time.time(),
         started=None,
         ended=None,
         failure=None,
     )
-    home.store.add_execution(execution)
-    home.engine.start(execution)
+    if home.queue_only:
+        home.store.add_execution(execution)
+    else:
+        home.owner.claim()  # before anybody can see the execution, and take its owner for dead
+        home.store.add_execution(execution)
+        home.engine.start(execution)
     return Started(execution, deployment, plan, warnings)
+
+
+def _new_execution_id() -> str:
+    return uuid.uuid4().hex[:12]
 
 
 def _deployment_name(name: str) -> str:

@@ -107,7 +107,10 @@ def cancel(home: Home, execution_id: str) -> Execution:
 
 def resume(home: Home, execution_id: str) -> Execution:
     """Go on with an execution in this process. Raises UserError."""
+    from orchestrator.app.updating import refuse_overtaken  # heavy: imports networkx
+
     execution = home.store.execution(execution_id)
+    refuse_overtaken(home, execution)
     home.engine.resume(execution)
     return execution
 
@@ -145,7 +148,8 @@ def _ours(home: Home) -> set[str]:
 
 def _is_over(home: Home, execution_id: str) -> bool:
     execution = home.store.execution(execution_id)
-    return execution.status.final or not home.owner.alive(execution.owner)
+    waits = execution.status is ExecutionStatus.QUEUED and execution.owner is None
+    return execution.status.final or (not waits and not home.owner.alive(execution.owner))
 
 
 def _summary(home: Home, execution: Execution, deployment: str) -> ExecutionSummary:

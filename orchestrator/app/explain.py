@@ -95,12 +95,6 @@ _ERRORS = (
         "Check the spelling; `orch plan FILE` lists the workflows.",
     ),
     ProblemKind(
-        "E1202",
-        "Picture that cannot be drawn",
-        "What draws pictures as PNG is not installed.",
-        "Install it, or ask for another format, such as SVG.",
-    ),
-    ProblemKind(
         "E2000",
         "Wrong configuration",
         "A settings file, a description of sites or the orchestrator's home is wrong.",

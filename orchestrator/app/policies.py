@@ -68,7 +68,8 @@ def with_policies(plan: Plan, topology: Topology, overrides: Overrides | None = 
 def _policy(topology: Topology, node: str, overrides: Overrides) -> StepPolicy:
     settings: dict[str, Any] = {}
     for policy in topology.policies:
-        if policy.type == POLICY_TYPE and (not policy.targets or node in _members(topology, policy.targets)):
+        ours = POLICY_TYPE in (policy.type, *policy.lineage)
+        if ours and (not policy.targets or node in _members(topology, policy.targets)):
             where = f"policy {policy.name}"
             settings |= {
                 name: _setting(name, expression.value, where)

@@ -11,6 +11,10 @@ from orchestrator.model.plan import Plan
 from orchestrator.model.problems import DocumentError, Problem, Problems, Severity
 from orchestrator.model.topology import Topology
 from orchestrator.planning import plan_problems, plan_workflow, planning_problems
+from orchestrator.tosca.second_opinion import check_again
+
+SECOND_OPINION_AT_MOST = 1000
+"""Node templates up to which tosca-parser is asked unless it is told otherwise: it takes as long as the reading itself, or twice that."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,12 @@ class Checked:
         return self.topology is not None and not any(p.severity is Severity.ERROR for p in self.problems)
 
 
-def validate(home: Home, file: Path) -> Checked:
-    """Read a topology or a CSAR and check it whole, its workflows too. Never raises for what the document says."""
+def validate(home: Home, file: Path, second_opinion: bool | None = False) -> Checked:
+    """Read a topology or a CSAR and check it whole, its workflows too. Never raises for what the document says.
+
+    With ``second_opinion``, tosca-parser checks it as well; None asks it for topologies of up to
+    :data:`SECOND_OPINION_AT_MOST` nodes, because it is slow.
+    """
     try:
         source = source_of(home.settings, file)
     except DocumentError as error:
@@ -39,6 +47,10 @@ def validate(home: Home, file: Path) -> Checked:
     if reading.topology is not None and not problems.has_errors:
         for problem in planning_problems(reading.topology):
             problems.add(problem)
+    if reading.topology is not None and not problems.has_errors:
+        small = len(reading.topology.node_templates) <= SECOND_OPINION_AT_MOST
+        if second_opinion or (second_opinion is None and small):
+            check_again(reading.topology, problems)
     return Checked(reading.topology, tuple(problems))
 
 

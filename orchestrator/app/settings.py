@@ -9,6 +9,9 @@ from pathlib import Path
 import platformdirs
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.model.values import Secret
+
+_CONFIGURATION_KEYS = frozenset({"database"})
 
 
 @dataclass(frozen=True)
@@ -16,23 +19,25 @@ class Settings:
     """Where orch keeps its things, and what the environment says.
 
     ``home``: state, secrets, jobs, catalogue. ``site_files``: descriptions of sites, later ones winning.
-    ``kill_at`` names a place of :mod:`orchestrator.faults` (tests only).
+    ``database_url``: of a PostgreSQL database that several machines share. ``kill_at`` names a place of
+    :mod:`orchestrator.faults` (tests only).
     """
 
     home: Path
     working_folder: Path
     sites_file: Path | None = None
     kill_at: str | None = None
+    database_url: Secret | None = None
 
     @property
-    def database(self) -> Path:
-        """The state database."""
-        return self.home / "state.sqlite"
+    def database(self) -> Path | Secret:
+        """The state database: a SQLite file, or the URL of a PostgreSQL database, which may hold a password."""
+        return self.database_url or self.home / "state.sqlite"
 
     @property
-    def durable_database(self) -> Path:
-        """The database that belongs to dbos."""
-        return self.home / "dbos.sqlite"
+    def durable_database(self) -> str:
+        """The URL of the database that belongs to dbos; on PostgreSQL it has a schema of its own in ours."""
+        return self.database_url.reveal() if self.database_url else f"sqlite:///{self.home / 'dbos.sqlite'}"
 
     @property
     def locks(self) -> Path:
@@ -79,7 +84,8 @@ def read_settings(
 ) -> Settings:
     """The settings from the environment and the command line. Makes the home.
 
-    Raises ConfigurationError when the home cannot be made or is no folder.
+    The database is ``ORCH_DATABASE``, else ``database`` of ``config.yaml`` in the home, else a file of the home.
+    Raises ConfigurationError when the home cannot be made or is no folder, or its ``config.yaml`` is wrong.
     """
     named = home or (Path(environment["ORCH_HOME"]) if environment.get("ORCH_HOME") else None)
     folder = named or Path(platformdirs.user_data_dir("orch", appauthor=False))
@@ -91,4 +97,24 @@ def read_settings(
         raise ConfigurationError(
             f"orch's home {folder} cannot be made: {what}", hint="set ORCH_HOME (or --home) to a folder"
         ) from error
-    return Settings(folder, Path.cwd(), sites_file, environment.get("ORCH_KILL_AT"))
+    url = environment.get("ORCH_DATABASE") or _configured(folder / "config.yaml").get("database")
+    return Settings(folder, Path.cwd(), sites_file, environment.get("ORCH_KILL_AT"), Secret(str(url)) if url else None)
+
+
+def _configured(file: Path) -> Mapping[str, object]:
+    """What the home's configuration file says; nothing when there is none. Raises ConfigurationError."""
+    if not file.exists():
+        return {}
+    from orchestrator.yamlfiles import read_yaml  # only where there is something to read
+
+    content, root = read_yaml(file, "configuration file", ConfigurationError)
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{file}:1:1: the configuration file is a map", hint="for example `database: URL`")
+    for key, _ in root.value:
+        if key.value not in _CONFIGURATION_KEYS:
+            place = f"{file}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
+            known = ", ".join(sorted(_CONFIGURATION_KEYS))
+            raise ConfigurationError(f"{place}: {key.value!r} is no setting", hint=f"settings are: {known}")
+    return content

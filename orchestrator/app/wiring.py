@@ -15,7 +15,7 @@ from orchestrator.errors import ConfigurationError
 from orchestrator.model.topology import Topology
 from orchestrator.secrets import FileSecretStore, SecretStore
 from orchestrator.sites import Site, read_sites
-from orchestrator.state import Deployment, Owner, Store
+from orchestrator.state import AdvisoryOwner, Deployment, FileOwner, Owner, Store
 
 if TYPE_CHECKING:
     from orchestrator.engine import Engine
@@ -27,17 +27,23 @@ class Home:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.process_name = ""
+        """By which people know this process among those that carry executions out; to be set before it does."""
+        self.queue_only = False
+        """Whether what this process starts is only queued, for a worker to carry out."""
         faults.arm(settings.kill_at)
 
     @cached_property
     def store(self) -> Store:
         """The state store."""
-        return Store(self.settings.database)
+        return Store(self.settings.database, alive=lambda executor_id: self.owner.alive(executor_id))
 
     @cached_property
     def owner(self) -> Owner:
         """This process among those that carry executions out."""
-        return Owner(self.settings.locks)
+        if self.settings.database_url is not None:
+            return AdvisoryOwner(self.settings.database_url, self.process_name)
+        return FileOwner(self.settings.locks, self.process_name)
 
     @cached_property
     def secrets(self) -> SecretStore:

@@ -132,7 +132,11 @@ def tell_end(session: Session, execution_id: str) -> int:
 
 def _done_text(session: Session, execution: Execution, deployment: str) -> str:
     terminal = session.terminal
-    what = {"install": f"{deployment} is deployed", "uninstall": f"{deployment} is undeployed"}
+    what = {
+        "install": f"{deployment} is deployed",
+        "update": f"{deployment} is updated",
+        "uninstall": f"{deployment} is undeployed",
+    }
     said = what.get(execution.workflow, f"{execution.workflow} is done")
     return terminal.styled(f"{terminal.symbols.done} {said}", "green") + f"{_took(execution)} [{execution.id}]"
 

@@ -41,6 +41,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "show": Lazy("deployments", "show", "Show a deployment: its nodes, sites, states, attributes."),
         "outputs": Lazy("deployments", "outputs", "Show the outputs of a deployment."),
         "executions": Lazy("executions", "executions", "What ran: list, show, logs, cancel, resume."),
+        "worker": Lazy("worker", "worker", "Carry out what was queued with --detach."),
     },
     "Surroundings": {
         "types": Lazy("types", "types", "Show what a node type has, or list all node types."),

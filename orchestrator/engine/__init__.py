@@ -3,8 +3,8 @@
 The only room that knows dbos. It must never read TOSCA text, nor know how an operation is done.
 """
 
-from orchestrator.engine.engine import Engine
+from orchestrator.engine.engine import EXCLUSIVE, Engine
 from orchestrator.engine.parts import EngineSettings, ExecutionParts
 from orchestrator.engine.progress import Progress
 
-__all__ = ["Engine", "EngineSettings", "ExecutionParts", "Progress"]
+__all__ = ["EXCLUSIVE", "Engine", "EngineSettings", "ExecutionParts", "Progress"]

@@ -16,6 +16,9 @@ from orchestrator.errors import StorageError
 # Set by hand: the default is a hash of the code, and any edit would strand every waiting execution.
 APPLICATION_VERSION = "1"
 
+_CONNECTIONS = 10
+"""Of one process: a PostgreSQL server admits about a hundred from all processes together."""
+
 CarryOut = Callable[[str, int, "DbosJournal"], Awaitable[str]]
 _carry_out: CarryOut | None = None
 
@@ -57,6 +60,7 @@ def launch(database: str, executor_id: str, carry_out: CarryOut, dequeue_interva
         "system_database_url": database,
         "application_version": APPLICATION_VERSION,
         "executor_id": executor_id,
+        "sys_db_pool_size": _CONNECTIONS,
         "log_level": "CRITICAL",
         "console_log_level": "CRITICAL",
     }
@@ -85,6 +89,11 @@ def is_begun(execution_id: str, attempt: int) -> bool | None:
     with _translated():
         status = DBOS.get_workflow_status(workflow_id(execution_id, attempt))
     return None if status is None else status.status in ("PENDING", "ENQUEUED")
+
+
+def of_database(error: BaseException) -> bool:
+    """Whether an error comes from a database: SQLAlchemy's have what the driver said as ``orig``."""
+    return getattr(error, "orig", None) is not None or isinstance(error, OSError)
 
 
 def workflow_id(execution_id: str, attempt: int) -> str:

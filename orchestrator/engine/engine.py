@@ -17,7 +17,7 @@ from orchestrator.engine.attempt import Attempt
 from orchestrator.engine.events import EventWriter
 from orchestrator.engine.parts import EngineSettings, ExecutionParts
 from orchestrator.engine.steps import StepRunner
-from orchestrator.errors import OrchError, StorageError, UserError
+from orchestrator.errors import Defect, OrchError, StorageError, UserError
 from orchestrator.jobs import Watcher
 from orchestrator.model.jobs import JobState
 from orchestrator.model.plan import Edge, Plan, StepKind
@@ -26,6 +26,7 @@ from orchestrator.state import (
     DeploymentStatus,
     Execution,
     ExecutionStatus,
+    Failure,
     Owner,
     StepStatus,
     Store,
@@ -50,11 +51,22 @@ _AFTERWARDS = {
         ExecutionStatus.CANCELLED: DeploymentStatus.UNDEPLOY_FAILED,
     },
 }
+EXCLUSIVE = frozenset({"install", "uninstall", "update", "scale"})
+"""Workflows that change a deployment as a whole: while one of them is under way, no other of it is, and vice versa."""
+
 _DURING = {
     "install": DeploymentStatus.DEPLOYING,
     "update": DeploymentStatus.DEPLOYING,
     "uninstall": DeploymentStatus.UNDEPLOYING,
 }
+
+
+class _Taken(UserError):
+    """A living process carries the execution out."""
+
+
+class _HasToWait(UserError):
+    """Another execution of the deployment comes first."""
 
 
 @dataclass
@@ -97,18 +109,37 @@ class Engine:
         return set(self._running)
 
     def start(self, execution: Execution) -> None:
-        """Carry a new execution out."""
-        self._launch()
-        self._begin(execution, 1)
+        """Carry a new execution out. Raises UserError when others of its deployment come first: it is withdrawn."""
+        self.launch()
+        try:
+            self._begin(execution, execution.attempt)
+        except _HasToWait:
+            self._store.withdraw(execution)
+            raise
+
+    def offer(self, execution: Execution) -> bool:
+        """Carry out an execution that is queued or whose process died.
+
+        False when another process was faster, or it has to wait for others of its deployment.
+        """
+        try:
+            if execution.owner is None:
+                self.launch()
+                self._begin(execution, execution.attempt)
+            else:
+                self.resume(execution)
+        except (_Taken, _HasToWait):
+            return False
+        return True
 
     def resume(self, execution: Execution) -> None:
         """Go on with an execution that failed, was cancelled or lost its process, from where it was.
 
-        Raises UserError when it is done, or a living process carries it out.
+        Raises UserError when it is done, a living process carries it out, or others of its deployment come first.
         """
         if execution.status is ExecutionStatus.DONE:
             raise UserError(f"execution {execution.id} is done: there is nothing to resume")
-        self._launch()
+        self.launch()
         execution = self._take_over(execution)
         begun = durable.is_begun(execution.id, execution.attempt)
         if not execution.status.final and begun is not False:
@@ -118,14 +149,41 @@ class Engine:
         self._begin(execution, execution.attempt + 1)
 
     def cancel(self, execution: Execution) -> bool:
-        """Ask for an execution to be cancelled. False: its owner is alive and will do it; True: this process does."""
+        """Ask for an execution to be cancelled.
+
+        False: its owner is alive and will do it; True: it is cancelled already, or this process does it.
+        """
         if execution.status.final:
             raise UserError(f"execution {execution.id} has ended already: it is {execution.status.value}")
+        # what was never begun leaves no trace, but that the deployment is not yet what it was to become
+        before = _DURING.get(execution.workflow) is DeploymentStatus.DEPLOYING
+        afterwards = DeploymentStatus.DEPLOY_FAILED if before else None
+        if self._store.end_queued(execution, ExecutionStatus.CANCELLED, afterwards):
+            return True
         self._store.request_cancel(execution.id)
-        if self._owner.alive(execution.owner):
+        execution = self._store.execution(execution.id)
+        if execution.status.final or self._owner.alive(execution.owner):
             return False
-        self.resume(execution)
+        try:
+            self.resume(execution)
+        except _Taken:
+            return False
         return True
+
+    def give_up(self, execution_id: str, error: OrchError) -> None:
+        """End an execution as failed that this process cannot go on with, so that it is not stuck with it."""
+        execution = self._store.execution(execution_id)
+        self._events.add(
+            execution_id, "execution", error.message, level="error", data={"status": ExecutionStatus.FAILED.value}
+        )
+        self._events.flush()
+        afterwards = _AFTERWARDS.get(execution.workflow, {}).get(ExecutionStatus.FAILED)
+        failure = Failure(error.message, hint=error.hint)
+        self._store.end_execution(execution, ExecutionStatus.FAILED, failure, afterwards)
+
+    def forget(self, execution_id: str) -> None:
+        """Drop what is kept here of an execution that has ended."""
+        del self._running[execution_id]
 
     def wait(self, execution_id: str, timeout: float) -> bool:
         """Wait until an execution that this process carries out has ended; False when the time (seconds) is over.
@@ -144,7 +202,7 @@ class Engine:
     def detach(self) -> None:
         """Stop carrying anything out: end running playbooks, leave jobs alone. What was under way can be resumed."""
         runners = []
-        for running in self._running.values():
+        for running in list(self._running.values()):
             if running.loop is not None and running.runner is not None and not running.ended.is_set():
                 running.loop.call_soon_threadsafe(partial(running.runner.break_off, detaching=True))
                 runners.append(running.runner)
@@ -157,25 +215,39 @@ class Engine:
         """Store the events so far."""
         self._events.flush()
 
-    # --- inside
-
-    def _launch(self) -> None:
+    def launch(self) -> None:
+        """Get ready to carry executions out; what does so gets ready by itself, if need be."""
         if not self._launched:
             self._owner.claim()
+            self._owner.watch(self._ownership_lost)
             durable.launch(
                 self._settings.dbos_database, self._owner.executor_id, self._carry_out, self._settings.dequeue_interval
             )
             self._launched = True
 
+    # --- inside
+
     def _begin(self, execution: Execution, attempt: int) -> None:
+        if not self._owner.held():
+            raise _lost()
+        if not self._store.claim(execution, self._owner.executor_id, attempt, EXCLUSIVE):
+            raise self._why_not(execution)
         self._running[execution.id] = _Running()
-        if not self._store.claim(execution, self._owner.executor_id, attempt):
-            raise _taken(execution)
         during = _DURING.get(execution.workflow)
         if during is not None:
             self._store.set_deployment_status(execution.deployment_id, during)
         faults.reach("attempt.begun")
         durable.begin(self._owner.executor_id, execution.id, attempt)
+
+    def _why_not(self, execution: Execution) -> UserError:
+        first = self._store.hindrance(execution, EXCLUSIVE)
+        if first is None:
+            return _taken(execution)
+        what = "waits to be carried out" if first.status is ExecutionStatus.QUEUED else "is under way"
+        return _HasToWait(
+            f"{execution.workflow} has to wait: {first.workflow} of the same deployment {what} (execution {first.id})",
+            hint=f"wait for it, queue behind it with --detach, or `orch executions cancel {first.id}`",
+        )
 
     def _take_over(self, execution: Execution) -> Execution:
         """Make sure that no living process, and nothing that a dead one left, works on the execution."""
@@ -185,19 +257,36 @@ class Engine:
         if lock is None and not execution.status.final:
             raise _taken(execution)
         try:
-            for pid, start_time in self._store.processes(execution.id):
-                end_session(pid, start_time)
-                self._store.remove_process(pid, start_time)
-            for left in self._settings.runs.glob(f"{execution.id}-*"):
-                shutil.rmtree(left, ignore_errors=True)
+            found = self._store.execution(execution.id)
+            if (found.owner, found.attempt, found.status) != (execution.owner, execution.attempt, execution.status):
+                raise _taken(execution)  # it was taken over before this process had the lock
+            self._end_what_is_left(execution)
             if not execution.status.final and not self._store.claim(
-                execution, self._owner.executor_id, execution.attempt
+                execution, self._owner.executor_id, execution.attempt, EXCLUSIVE
             ):
-                raise _taken(execution)
+                raise self._why_not(execution)
         finally:
             if lock is not None:
                 lock.release()
         return self._store.execution(execution.id)
+
+    def _end_what_is_left(self, execution: Execution) -> None:
+        """End the Ansible sessions that a dead process left on this machine; those on others cannot be reached."""
+        elsewhere: dict[str, list[int]] = {}
+        for process in self._store.processes(execution.id):
+            if process.host == self._store.host:
+                end_session(process.pid, process.start_time)
+            else:
+                elsewhere.setdefault(process.host, []).append(process.pid)
+            self._store.remove_process(process.pid, process.start_time, process.host)
+        for left in self._settings.runs.glob(f"{execution.id}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        for host, pids in elsewhere.items():
+            text = (
+                f"taken over from {host}: Ansible processes there cannot be ended from {self._store.host} and may go "
+                f"on for a while: {', '.join(map(str, sorted(pids)))}"
+            )
+            self._events.add(execution.id, "execution", text, level="warning")
 
     def _reopen(self, execution: Execution) -> None:
         """Where a job ended without success, its submission and what lies between are to be done again."""
@@ -223,7 +312,8 @@ class Engine:
         except OrchError as error:
             running.error = error
         except Exception as error:
-            running.error = _stuck(execution_id, f"{type(error).__name__}: {error}")
+            what = f"{type(error).__name__}: {error}"
+            running.error = _stuck(execution_id, what) if durable.of_database(error) else _defect(execution_id, what)
         running.ended.set()
         # without a result the workflow stays unfinished for dbos, so that it can be gone on with
         await durable.forever()
@@ -235,7 +325,10 @@ class Engine:
         runner = StepRunner(parts, self._store, self._events, self._watcher, self._settings, self._slots)
         running.runner, running.loop = runner, asyncio.get_running_loop()
         self._events.add(
-            execution_id, "execution", f"{execution.workflow} started (attempt {attempt})", data={"status": "running"}
+            execution_id,
+            "execution",
+            f"{execution.workflow} started (attempt {attempt})",
+            data={"status": "running", "owner": self._owner.executor_id, "host": self._store.host},
         )
         afterwards = _AFTERWARDS.get(execution.workflow, {})
         status = await Attempt(parts, self._store, self._events, runner, self._settings, afterwards).carry_out(journal)
@@ -243,10 +336,17 @@ class Engine:
         return status.value
 
     def _storage_failed(self, error: StorageError) -> None:
-        for running in self._running.values():
+        for running in list(self._running.values()):
             if not running.ended.is_set():
                 running.error = error
                 running.ended.set()
+
+    def _ownership_lost(self) -> None:
+        """Others may take this process's executions over: go on with none of them."""
+        for running in list(self._running.values()):
+            if running.loop is not None and running.runner is not None and not running.ended.is_set():
+                running.loop.call_soon_threadsafe(partial(running.runner.break_off, detaching=True))
+        self._storage_failed(_lost())
 
 
 def _stuck(execution_id: str, why: str) -> StorageError:
@@ -256,8 +356,21 @@ def _stuck(execution_id: str, why: str) -> StorageError:
     )
 
 
+def _defect(execution_id: str, what: str) -> Defect:
+    return Defect(
+        f"execution {execution_id} cannot go on: {what}", hint="this is a fault of orch: please report it with the logs"
+    )
+
+
+def _lost() -> StorageError:
+    return StorageError(
+        "the connection to the database that kept this process's executions for it was lost",
+        hint="when the database can be reached again: `orch executions resume ID`, or start the worker again",
+    )
+
+
 def _taken(execution: Execution) -> UserError:
-    return UserError(
+    return _Taken(
         f"execution {execution.id} is being carried out by a living process",
         hint=f"follow it with `orch executions logs -f {execution.id}`",
     )

@@ -162,6 +162,21 @@ def secret_key(word: Value) -> str:
     return str(word).removeprefix("data=")
 
 
+def text_of(expression: Expression) -> str:
+    """An expression in one line, as it would be written; a literal list or map only by its kind."""
+    match expression:
+        case Literal(value=value):
+            if isinstance(value, list | dict):
+                return "a map" if isinstance(value, dict) else "a list"
+            return "" if value is None else str(value)
+        case ListOf(items=items):
+            return f"[{', '.join(text_of(item) for item in items)}]"
+        case MapOf(entries=entries):
+            return f"{{{', '.join(f'{key}: {text_of(item)}' for key, item in entries.items())}}}"
+        case Call(function=function, arguments=arguments):
+            return f"{function.value}: [{', '.join(text_of(argument) for argument in arguments)}]"
+
+
 def calls(expression: Expression) -> Iterator[Call]:
     """Every function call inside an expression, outer ones first."""
     match expression:

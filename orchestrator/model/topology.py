@@ -41,11 +41,15 @@ class Constraint(msgspec.Struct, frozen=True):
 
 
 class Schema(msgspec.Struct, frozen=True):
-    """The type of a value: a TOSCA type name, the schema of its entries for lists and maps, its constraints."""
+    """The type of a value: a TOSCA type name, the schema of its entries for lists and maps, its constraints.
+
+    ``key`` is the schema of the keys of a map (1.3 section 3.6.10, ``key_schema``).
+    """
 
     type: str
     entry: Schema | None = None
     constraints: tuple[Constraint, ...] = ()
+    key: Schema | None = None
 
 
 class PropertyDefinition(msgspec.Struct, frozen=True):
@@ -87,12 +91,23 @@ class Operation(msgspec.Struct, frozen=True):
     span: Span | None = None
 
 
+class Notification(msgspec.Struct, frozen=True):
+    """A notification of an interface (1.3 section 3.6.19): what tells of an event, and the attributes it sets."""
+
+    name: str
+    outputs: Mapping[str, tuple[str, ...]] = {}
+    implementation: Implementation | None = None
+    description: str = ""
+    span: Span | None = None
+
+
 class Interface(msgspec.Struct, frozen=True):
-    """An interface by its normal name (see :func:`interface_name`) with its operations."""
+    """An interface by its normal name (see :func:`interface_name`) with its operations and notifications."""
 
     name: str
     type: str | None = None
     operations: Mapping[str, Operation] = {}
+    notifications: Mapping[str, Notification] = {}
 
 
 class ArtifactDefinition(msgspec.Struct, frozen=True):
@@ -120,7 +135,10 @@ class CapabilityDefinition(msgspec.Struct, frozen=True):
 
 
 class RequirementDefinition(msgspec.Struct, frozen=True):
-    """A requirement of a node type; ``occurrences`` is (lower, upper), None for UNBOUNDED."""
+    """A requirement of a node type; ``occurrences`` is (lower, upper), None for UNBOUNDED.
+
+    ``node_filter`` is what its target must have (1.3 section 3.6.5), as data.
+    """
 
     name: str
     capability: str
@@ -128,6 +146,7 @@ class RequirementDefinition(msgspec.Struct, frozen=True):
     relationship: str | None = None
     occurrences: tuple[int, int | None] = (1, 1)
     span: Span | None = None
+    node_filter: Mapping[str, Value] = {}
 
 
 class TypeBase(msgspec.Struct, frozen=True):
@@ -186,6 +205,13 @@ class GroupType(TypeBase, frozen=True):
     members: tuple[str, ...] = ()
 
 
+class InterfaceType(TypeBase, frozen=True):
+    """An interface type, with the operations and notifications of its ancestors."""
+
+    operations: Mapping[str, Operation] = {}
+    notifications: Mapping[str, Notification] = {}
+
+
 class NodeType(TypeBase, frozen=True):
     """A node type."""
 
@@ -229,6 +255,7 @@ class NodeTemplate(msgspec.Struct, frozen=True):
     """A node template: everything of its type with its own assignments over it.
 
     ``lineage`` is its type and the type's ancestors. ``spans`` holds the places of ``properties.<name>`` and the like.
+    ``node_filter`` is what a node that is selected for it must have (directive ``select``), as data.
     """
 
     name: str
@@ -246,6 +273,7 @@ class NodeTemplate(msgspec.Struct, frozen=True):
     description: str = ""
     span: Span | None = None
     spans: Mapping[str, Span] = {}
+    node_filter: Mapping[str, Value] = {}
 
     def operation(self, interface: str, name: str) -> Operation | None:
         """An operation by interface and name, in any case as with Yorc; None when the node has none of that name."""
@@ -316,7 +344,7 @@ class Workflow(msgspec.Struct, frozen=True):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """A policy of the topology, as data."""
+    """A policy of the topology, as data. ``lineage`` is its type and the type's ancestors."""
 
     name: str
     type: str
@@ -324,6 +352,7 @@ class Policy(msgspec.Struct, frozen=True):
     properties: Mapping[str, Expression] = {}
     triggers: Mapping[str, Value] = {}
     span: Span | None = None
+    lineage: tuple[str, ...] = ()
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -366,3 +395,7 @@ class Topology(msgspec.Struct, frozen=True):
     data_types: Mapping[str, DataType] = {}
     capability_types: Mapping[str, CapabilityType] = {}
     relationship_types: Mapping[str, RelationshipType] = {}
+    interface_types: Mapping[str, InterfaceType] = {}
+    artifact_types: Mapping[str, ArtifactType] = {}
+    policy_types: Mapping[str, PolicyType] = {}
+    group_types: Mapping[str, GroupType] = {}

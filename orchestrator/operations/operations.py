@@ -13,7 +13,7 @@ from pathlib import Path
 from orchestrator import resources
 from orchestrator.ansible import Host, HostGroup, PlaybookResult, PlaybookRun, TaskEvent, run_playbook
 from orchestrator.errors import WorkError
-from orchestrator.model.expressions import Expression, Function, Literal, calls, evaluate
+from orchestrator.model.expressions import Expression, Function, Literal, calls, evaluate, text_of
 from orchestrator.model.topology import (
     RUNNABLE,
     Implementation,
@@ -129,7 +129,7 @@ class Operations:
             if shadow:
                 origins[name], values[name] = shadow
             else:
-                origins[name] = "the type"
+                origins[name] = text_of(expression) if not isinstance(expression, Literal) else "a constant"
                 values[name] = evaluate(expression, lookup)
         for name, value in own.items():
             values.setdefault(name, value)

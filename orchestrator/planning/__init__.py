@@ -1,18 +1,25 @@
-"""Turns a topology into plans: the generated workflows, the declared ones, the faults of both, and pictures of them.
+"""Turns a topology into plans: the generated workflows, the declared ones, the faults of both, pictures of them;
+and tells what is different between two topologies.
 
 Must never carry a plan out, read TOSCA text, or ask what state a deployment is in: a plan depends on the topology only.
 """
 
 from orchestrator.planning import pictures
 from orchestrator.planning.declared import declared_plan
+from orchestrator.planning.difference import Change, Difference, difference
 from orchestrator.planning.generated import GENERATED_WORKFLOWS, generated_plan
 from orchestrator.planning.graph import predecessors, successors
 from orchestrator.planning.problems import plan_problems
+from orchestrator.planning.updating import UPDATE, tears_down, update_plan
 from orchestrator.planning.workflows import plan_workflow, planning_problems, workflow_names
 
 __all__ = [
     "GENERATED_WORKFLOWS",
+    "UPDATE",
+    "Change",
+    "Difference",
     "declared_plan",
+    "difference",
     "generated_plan",
     "pictures",
     "plan_problems",
@@ -20,5 +27,7 @@ __all__ = [
     "planning_problems",
     "predecessors",
     "successors",
+    "tears_down",
+    "update_plan",
     "workflow_names",
 ]

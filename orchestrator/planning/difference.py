@@ -100,7 +100,7 @@ def difference(
             nodes.append(NodeDifference(name, Change.REMOVED, node.type))
     for name, node in new.node_templates.items():
         before = old.node_templates.get(name)
-        if before is None or name in anew:
+        if before is None or (name in anew and before.type == node.type):
             nodes.append(NodeDifference(name, Change.ADDED, node.type))
             continue
         found = _node(before, node, old_inputs, new_inputs, (moved or {}).get(name), name in again)

@@ -42,9 +42,7 @@ class AdvisoryOwner:
 
     def __init__(self, database: Secret, name: str = "") -> None:
         self.executor_id = new_executor_id(name)
-        self._engine = open_database(
-            database, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", pool_pre_ping=False
-        )
+        self._engine = open_database(database, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         self._guard = threading.RLock()
         self._connection: sa.Connection | None = None
         # PostgreSQL gives a lock to the same connection twice, so what this process holds is known here

@@ -5,6 +5,7 @@ On PostgreSQL all tables are in the schema ``orch``, which every connection has 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from orchestrator.state.tables import SCHEMA
 
 _LOCK_WAIT_SECONDS = 30
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
+_HOST = re.compile(r"[A-Za-z0-9._:%-]*")
 # a server or a network that is gone must be noticed in seconds, not after TCP's two hours
 _NOTICED_SOON = {
     "connect_timeout": 10,
@@ -37,7 +39,9 @@ def open_database(database: Path | Secret, **options: Any) -> sa.Engine:
         engine = sa.create_engine(sa.URL.create("sqlite", database=str(database)), **options)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         return engine
-    options.setdefault("pool_pre_ping", True)
+    if "poolclass" not in options:
+        # servers admit about a hundred connections from all processes together
+        options = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 5, **options}
     engine = sa.create_engine(_postgresql_url(database), connect_args={**_NOTICED_SOON}, **options)
     sa.event.listen(engine, "connect", _prepare_postgresql)
     return engine
@@ -51,6 +55,8 @@ def _postgresql_url(text: Secret) -> sa.URL:
         raise ConfigurationError("the URL of the database cannot be understood", hint=hint) from None
     if url.drivername not in _POSTGRESQL:
         raise ConfigurationError("the database must be a PostgreSQL database", hint=hint)
+    if text.reveal().count("@") > 1 or not _HOST.fullmatch(url.host or ""):
+        raise ConfigurationError("the URL of the database cannot be understood", hint=hint)
     if not url.database:
         raise ConfigurationError("the URL of the database does not name a database", hint=hint)
     return url.set(drivername="postgresql+psycopg")

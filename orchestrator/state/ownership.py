@@ -107,10 +107,9 @@ class FileOwner:
         path = self._folder / f"{executor_id}.lock"
         for _ in range(_TRIES):
             handle = self._open(path)
-            if self._lock(handle, fcntl.LOCK_EX):
-                if _is_at(handle, path):
-                    return FileLock(path, handle)
-                # whoever held it removed the file before this process locked it: it is another file's turn
+            # whoever held the lock may have removed this very file since it was opened here
+            if self._lock(handle, fcntl.LOCK_EX) and _is_at(handle, path):
+                return FileLock(path, handle)
             handle.close()
             threading.Event().wait(_BETWEEN_TRIES)  # somebody may only be looking, see `alive`
         return None

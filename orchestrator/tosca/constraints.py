@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from orchestrator.model.problems import Problems
 from orchestrator.model.topology import Constraint
 from orchestrator.model.values import Value
 from orchestrator.tosca import codes
 from orchestrator.tosca.fields import named_items
 from orchestrator.tosca.names import did_you_mean
+from orchestrator.tosca.patterns import NotBounded, read_pattern
 from orchestrator.tosca.scalars import SIMPLE_TYPES, NotOfType, sort_key
 from orchestrator.tosca.tree import List, Scalar, Tree, kind_of, plain_value
 
@@ -55,8 +54,10 @@ def _pattern_fault(value: Tree) -> str | None:
     if not isinstance(value, Scalar):
         return "a regular expression"
     try:
-        re.compile(value.text)
-    except (re.error, OverflowError, RecursionError):
+        read_pattern(value.text)
+    except NotBounded:
+        return "a simpler regular expression: matching this one could take for ever"
+    except ValueError:
         return "a regular expression"
     return None
 
@@ -119,7 +120,7 @@ def _met(constraint: Constraint, value: Value, type_name: str) -> bool:
     if operator in _LENGTHS:
         return _length_met(operator, bound, value)
     if operator == "pattern":
-        return re.fullmatch(bound, str(value)) is not None
+        return read_pattern(bound).matches(str(value))
     if operator == "in_range":
         values = value if isinstance(value, list) else [value]
         return all(

@@ -126,7 +126,8 @@ class DefinitionReader:
             if inherited is not None:
                 constraints = read_constraints(body.get("constraints"), inherited.schema.type, self._problems)
                 old = inherited.schema
-                return Schema(old.type, self._entry(body) or old.entry, (*old.constraints, *constraints))
+                constraints = (*old.constraints, *constraints)
+                return Schema(old.type, self._entry(body) or old.entry, constraints, self._key(body) or old.key)
             if needs_type and "type" not in body.entries:
                 message = f"the definition of {key.text!r} has no type"
                 self._problems.error(codes.MISSING_TYPE, message, key.span, "add type: string")
@@ -134,10 +135,10 @@ class DefinitionReader:
         name = self._lookup(written) or "any"
         self._check_refinement(key, written, name, inherited)
         constraints = read_constraints(body.get("constraints"), self._base_of(name), self._problems)
-        entry = self._entry(body)
-        if entry is None and inherited is not None and inherited.schema.type == name:
-            entry = inherited.schema.entry
-        return Schema(name, entry, constraints)
+        entry, key_schema = self._entry(body), self._key(body)
+        if inherited is not None and inherited.schema.type == name:
+            entry, key_schema = entry or inherited.schema.entry, key_schema or inherited.schema.key
+        return Schema(name, entry, constraints, key_schema)
 
     def _check_refinement(self, key: Scalar, written: Scalar, name: str, inherited: PropertyDefinition | None) -> None:
         if inherited is None or name == "any" or inherited.schema.type in (name, "any"):
@@ -149,23 +150,34 @@ class DefinitionReader:
         notes = [Related("inherited from here", inherited.span)] if inherited.span else []
         self._problems.error(codes.BAD_REFINEMENT, message, written.span, f"use {old}", *notes)
 
-    def _entry(self, body: Map) -> Schema | None:
-        entry = body.get("entry_schema")
+    def _key(self, body: Map) -> Schema | None:
+        """The schema of a map's keys, which are strings or of a type derived from string."""
+        found = self._entry(body, "key_schema")
+        if found is None or self._base_of(found.type) == "string":
+            return found
+        tree = body.get("key_schema")
+        assert tree is not None
+        message = f"the keys of a map are strings, not {found.type}"
+        self._problems.error(codes.WRONG_VALUE, message, tree.span, "use string, or a type derived from it")
+        return None
+
+    def _entry(self, body: Map, keyname: str = "entry_schema") -> Schema | None:
+        entry = body.get(keyname)
         if entry is None:
             return None
         if isinstance(entry, Scalar):
             name = self._lookup(entry)
             return Schema(name) if name else None
-        fields = as_map(entry, "entry_schema", self._problems)
+        fields = as_map(entry, keyname, self._problems)
         if fields is None:
             return None
-        check_keynames(fields, _SCHEMA_KEYNAMES, "entry_schema", self._problems)
+        check_keynames(fields, _SCHEMA_KEYNAMES, keyname, self._problems)
         written = as_scalar(fields.get("type"), "type", self._problems)
         name = self._lookup(written) if written is not None else None
         if name is None:
             return None
         constraints = read_constraints(fields.get("constraints"), self._base_of(name), self._problems)
-        return Schema(name, self._entry(fields), constraints)
+        return Schema(name, self._entry(fields), constraints, self._key(fields))
 
     def _flag(self, body: Map, name: str, otherwise: bool) -> bool:
         scalar = as_scalar(body.get(name), name, self._problems)

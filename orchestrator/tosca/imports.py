@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.model.problems import Problems
+from orchestrator.model.problems import Problems, Severity
 from orchestrator.model.source import Span
 from orchestrator.tosca import codes
 from orchestrator.tosca.catalog import Catalog, Profile
@@ -31,7 +31,8 @@ class Document:
     """A document that was read: its tree and where it comes from.
 
     ``label`` names it in positions. ``profile`` is set when it belongs to a profile of the catalog. ``prefixes``
-    are the namespace prefixes under which it is imported.
+    are the namespace prefixes under which it is imported. ``incomplete`` says that an import of it could not be read:
+    then a name that is defined nowhere may be defined there.
     """
 
     def __init__(self, path: Path, label: str, root: Map, profile: Profile | None = None, prefix: str = "") -> None:
@@ -41,6 +42,7 @@ class Document:
         self.profile = profile
         self.prefixes = [prefix] if prefix else []
         self.archive: Path | None = None
+        self.incomplete = False
         self.playbooks_of = profile.name if profile is not None else None
         """The profile whose playbooks implement its operations, also when the profile itself is the root document."""
 
@@ -97,11 +99,18 @@ class _Importer:
         if not isinstance(imports, List):
             message = f"imports is a list, not {kind_of(imports)}"
             self.problems.error(codes.WRONG_KIND, message, imports.span, "begin each import with a dash")
+            document.incomplete = True
             return
         repositories = document.root.get("repositories")
         known = repositories if isinstance(repositories, Map) else None
         for item in imports.items:
+            faults = self._faults()
             self._import(item, document, known)
+            if self._faults() > faults:
+                document.incomplete = True
+
+    def _faults(self) -> int:
+        return sum(problem.severity is Severity.ERROR for problem in self.problems)
 
     def _import(self, item: Tree, document: Document, repositories: Map | None) -> None:
         if isinstance(item, Map) and "file" not in item and "url" not in item and len(item.entries) == 1:
@@ -210,6 +219,9 @@ class _Importer:
         self._seen[path] = None
         text = read_file(path, label, self.problems, used_at)
         root = parse(text, label, self.problems) if text is not None else None
+        cut_off = (codes.YAML_SYNTAX, codes.YAML_LIMIT)  # what is missed in a part of a document would only mislead
+        if any(p.code in cut_off and p.span is not None and p.span.file == label for p in self.problems):
+            return
         if root is not None:
             document = Document(path, label, root, profile, prefix)
             document.archive = archive

@@ -17,6 +17,7 @@ from orchestrator.model.topology import (
     ArtifactDefinition,
     Implementation,
     Interface,
+    Notification,
     Operation,
     PropertyDefinition,
     interface_name,
@@ -34,6 +35,7 @@ _INTERFACE_KEYNAMES = frozenset(
     ("type", "inputs", "operations", "notifications", "description", "derived_from", "metadata", "version")
 )
 _OPERATION_KEYNAMES = frozenset(("description", "implementation", "inputs", "outputs", "operation_host", "metadata"))
+_NOTIFICATION_KEYNAMES = frozenset(("description", "implementation", "outputs"))
 _IMPLEMENTATION_MARKS = ("primary", "file")
 
 
@@ -82,6 +84,7 @@ class InterfaceParts(msgspec.Struct, frozen=True):
     type: str | None = None
     inputs: InputParts = NO_INPUTS
     operations: Mapping[str, OperationParts] = {}
+    notifications: Mapping[str, Notification] = {}
 
     def over(self, other: InterfaceParts) -> InterfaceParts:
         """This interface over an inherited one."""
@@ -89,7 +92,10 @@ class InterfaceParts(msgspec.Struct, frozen=True):
         for name, operation in self.operations.items():
             inherited = operations.get(name)
             operations[name] = operation.over(inherited) if inherited is not None else operation
-        return InterfaceParts(self.name, self.type or other.type, self.inputs.over(other.inputs), operations)
+        notifications = {**other.notifications, **self.notifications}
+        return InterfaceParts(
+            self.name, self.type or other.type, self.inputs.over(other.inputs), operations, notifications
+        )
 
     def finished(self) -> Interface:
         """The interface of the model, with the inputs of the interface in every operation."""
@@ -105,7 +111,7 @@ class InterfaceParts(msgspec.Struct, frozen=True):
                 parts.description,
                 parts.span,
             )
-        return Interface(self.name, self.type, operations)
+        return Interface(self.name, self.type, operations, self.notifications)
 
 
 def _implementation_over(own: Implementation | None, inherited: Implementation | None) -> Implementation | None:
@@ -184,7 +190,35 @@ class InterfaceReader:
             before = inherited.operations.get(operation_key.text) if inherited else None
             operations[operation_key.text] = self._operation(operation_key, operation, before, typed)
         type_name = text_of(body.get("type"), "type", self._problems) or None
-        return InterfaceParts(name, type_name, inputs, operations)
+        return InterfaceParts(name, type_name, inputs, operations, self._notifications(body, inherited))
+
+    def _notifications(self, body: Map, inherited: InterfaceParts | None) -> dict[str, Notification]:
+        tree = as_map(body.get("notifications"), "notifications", self._problems)
+        found: dict[str, Notification] = {}
+        for key, value in tree.items() if tree is not None else ():
+            before = inherited.notifications.get(key.text) if inherited else None
+            found[key.text] = self._notification(key, value, before or Notification(key.text))
+        return found
+
+    def _notification(self, key: Scalar, tree: Tree, before: Notification) -> Notification:
+        """A notification over an inherited one; a text alone is its implementation."""
+        if isinstance(tree, Scalar):
+            implementation = None if tree.is_null else self._implementation(tree)
+            return msgspec.structs.replace(
+                before, implementation=implementation or before.implementation, span=key.span
+            )
+        fields = as_map(tree, f"the notification {key.text!r}", self._problems)
+        if fields is None:
+            return before
+        check_keynames(fields, _NOTIFICATION_KEYNAMES, f"the notification {key.text!r}", self._problems)
+        written = fields.get("implementation")
+        return Notification(
+            key.text,
+            {**before.outputs, **self._outputs(fields.get("outputs"))},
+            _implementation_over(self._implementation(written) if written else None, before.implementation),
+            text_of(fields.get("description"), "description", self._problems) or before.description,
+            key.span,
+        )
 
     def _operation(
         self,

@@ -160,6 +160,8 @@ class RequirementReader:
         type_name = self._types.find(NODE, node.text)
         if type_name is not None:
             return self._only_of(type_name, node, template, wanted)
+        if "." in node.text and self._types.may_be_imported(node.text):
+            return None
         hint = did_you_mean(node.text, self._templates)
         message = f"there is no node template {node.text!r}"
         self._problems.error(codes.UNKNOWN_TARGET, message, node.span, hint)
@@ -218,6 +220,8 @@ class RequirementReader:
             name = self._by_type(target, type_name, definition)
             if written is None and type_name is None:
                 return None  # reported where the type defines the requirement
+            if type_name is None and self._types.may_be_imported(wanted):
+                return None
             if written is not None and type_name is None:
                 hint = did_you_mean(wanted, [*target.capabilities, *self._types.names(CAPABILITY)])
                 message = f"{target.name} has no capability {wanted!r}, and there is no capability type of that name"
@@ -274,6 +278,8 @@ class RequirementReader:
             merged = template if body is None else template.with_entries({**template.entries, **body.entries})
             return self._filled(found or _DEFAULT_RELATIONSHIP, merged, written)
         found = self._types.find(RELATIONSHIP, written.text)
+        if found is None and self._types.may_be_imported(written.text):
+            return written.text, {}, {}
         if found is None:
             templates = self._relationship_templates.entries if self._relationship_templates else ()
             hint = did_you_mean(written.text, [*templates, *self._types.names(RELATIONSHIP)])

@@ -175,7 +175,8 @@ class _Writer:
         if schema.entry is not None:
             written["entry_schema"] = self._schema(schema.entry)
         if constraints:
-            written["constraints"] = [{c.operator: copy.deepcopy(c.value)} for c in constraints]
+            seen = (c for c in constraints if c.operator != "pattern")  # it may match for ever: ours is bounded
+            written["constraints"] = [{c.operator: copy.deepcopy(c.value)} for c in seen]
         return written
 
     def _data(self, data_type: DataType) -> str:

@@ -18,6 +18,7 @@ from orchestrator.model.topology import (
     PropertyDefinition,
     interface_name,
 )
+from orchestrator.model.values import Value
 from orchestrator.tosca import codes
 from orchestrator.tosca.fields import as_map, as_scalar, check_keynames, scalars_of, text_of
 from orchestrator.tosca.functions import Inputs, read_untyped
@@ -25,6 +26,7 @@ from orchestrator.tosca.implementations import read_artifacts
 from orchestrator.tosca.imports import Document
 from orchestrator.tosca.interfaces import InterfaceParts, InterfaceReader, interfaces_over
 from orchestrator.tosca.names import did_you_mean
+from orchestrator.tosca.node_filter import read_filter
 from orchestrator.tosca.tree import Map, Place, Scalar, Tree, plain_value
 from orchestrator.tosca.types import ARTIFACT, CAPABILITY, NODE, TypeTable
 
@@ -81,6 +83,7 @@ class TemplateReader:
             "description": text_of(body.get("description"), "description", self._problems),
             "span": key.span,
             "spans": _spans(body),
+            "node_filter": self._filter(body),
         }
         if node_type is None:
             return self._untyped(body, common)
@@ -125,6 +128,10 @@ class TemplateReader:
     def _no_type(self, key: Scalar) -> None:
         message = f"the node template {key.text!r} has no type"
         self._problems.error(codes.MISSING_TYPE, message, key.span, "add type: tosca.nodes.Root")
+
+    def _filter(self, body: Map) -> Value:
+        tree = body.get("node_filter")
+        return plain_value(tree) if tree is not None and read_filter(tree, self._problems) is not None else {}
 
     def _directives(self, body: Map) -> tuple[str, ...]:
         found = scalars_of(body.get("directives"), "directives", self._problems)

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from orchestrator.model.expressions import Expression
 from orchestrator.model.problems import Problems
 from orchestrator.model.topology import (
+    ArtifactType,
     CapabilityType,
     DataType,
     Group,
+    GroupType,
     NodeTemplate,
     NodeType,
     Policy,
+    PolicyType,
     PropertyDefinition,
     RelationshipType,
     Schema,
@@ -30,7 +33,7 @@ from orchestrator.tosca.node_filter import read_filter
 from orchestrator.tosca.requirements import RequirementReader, with_relationships
 from orchestrator.tosca.templates import TemplateReader, definitions_of
 from orchestrator.tosca.tree import List, Map, Scalar, Tree, empty_map, plain_value
-from orchestrator.tosca.types import CAPABILITY, DATA, GROUP, NODE, POLICY, RELATIONSHIP, TypeTable
+from orchestrator.tosca.types import ARTIFACT, CAPABILITY, DATA, GROUP, NODE, POLICY, RELATIONSHIP, TypeTable
 from orchestrator.tosca.workflows import WorkflowReader, inputs_of
 
 _ROOT_KEYNAMES = frozenset(
@@ -127,6 +130,10 @@ class _TopologyReader:
             data_types=types.built(DATA, DataType),
             capability_types=types.built(CAPABILITY, CapabilityType),
             relationship_types=types.built(RELATIONSHIP, RelationshipType),
+            interface_types=types.built_interfaces(),
+            artifact_types=types.built(ARTIFACT, ArtifactType),
+            policy_types=types.built(POLICY, PolicyType),
+            group_types=types.built(GROUP, GroupType),
         )
 
     def _metadata(self) -> dict[str, object]:
@@ -247,6 +254,7 @@ class _TopologyReader:
                     properties,
                     plain_value(triggers) if triggers is not None else {},
                     key.span,
+                    self._types.lineage(POLICY, type_name),
                 )
             )
         return tuple(found)

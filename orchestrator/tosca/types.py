@@ -15,6 +15,7 @@ from orchestrator.model.topology import (
     CapabilityType,
     DataType,
     GroupType,
+    InterfaceType,
     NodeType,
     PolicyType,
     PropertyDefinition,
@@ -103,7 +104,9 @@ class TypeTable:
 
     def __init__(self, documents: list[Document], problems: Problems) -> None:
         self._problems = problems
+        self._incomplete_imports = any(document.incomplete for document in documents)
         self._raw: dict[str, dict[str, _Raw]] = {kind: {} for kind in _NAMESPACES}
+        self._kept_apart: dict[tuple[str, str, str], str] = {}
         self._aliases: dict[str, dict[str, str]] = {kind: {} for kind in _NAMESPACES}
         self._lineages: dict[tuple[str, str], tuple[str, ...]] = {}
         self._incomplete: set[tuple[str, str]] = set()
@@ -113,7 +116,7 @@ class TypeTable:
         self.definitions = DefinitionReader(
             lambda written: self.lookup(DATA, written), self.base_of, self._data_derives, self.values, problems
         )
-        for document in documents:
+        for document in sorted(documents, key=lambda d: bool(d.prefixes) and d.profile is None):
             for kind in _NAMESPACES:
                 self._collect(kind, document)
         self.substituted = frozenset(name for d in documents[1:] if (name := _substitutes(d)) is not None)
@@ -125,9 +128,18 @@ class TypeTable:
         """The full names of all types of a kind."""
         return list(self._raw[kind])
 
-    def find(self, kind: str, written: str) -> str | None:
-        """The full name of a type as it was written: in full, short (``Compute``), or with a namespace prefix."""
+    def named(self, kind: str, key: Scalar) -> str:
+        """The full name of a type by the key that defines it: with its prefix where two documents have that name."""
+        return self._kept_apart.get((kind, key.file, key.text), key.text)
+
+    def find(self, kind: str, written: str, file: str = "") -> str | None:
+        """The full name of a type as it was written: in full, short (``Compute``), or with a namespace prefix.
+
+        ``file`` is the document that it is written in: there a name means first what that document defines.
+        """
         raw = self._raw[kind]
+        if (kind, file, written) in self._kept_apart:
+            return self._kept_apart[kind, file, written]
         if written in raw:
             return written
         alias = self._aliases[kind].get(written)
@@ -140,13 +152,19 @@ class TypeTable:
 
     def lookup(self, kind: str, written: Scalar) -> str | None:
         """Like :meth:`find`; a name that no type has is a problem."""
-        found = self.find(kind, written.text)
+        found = self.find(kind, written.text, written.file)
         if found is None:
             self.unknown(kind, written)
         return found
 
+    def may_be_imported(self, name: str) -> bool:
+        """Whether an import that could not be read may define a name: what is missed then would only mislead."""
+        return self._incomplete_imports and not name.startswith(("tosca.", "tosca:"))
+
     def unknown(self, kind: str, written: Scalar) -> None:
-        """Report that there is no type of this name."""
+        """Report that there is no type of this name, unless it may be in an import that could not be read."""
+        if self.may_be_imported(written.text):
+            return
         known = [*self._raw[kind], *(BUILT_IN_TYPES if kind == DATA else ())]
         hint = did_you_mean(written.text, known)
         if kind == DATA and written.text.lower() in _OTHER_LANGUAGES:
@@ -223,14 +241,24 @@ class TypeTable:
                     self._problems.error(codes.WRONG_KIND, message, body.span)
                     continue
                 body = Map(key.file, key.line, key.column, key.end_line, key.end_column, {})
-            for prefix in document.prefixes:
-                self._aliases[kind].setdefault(f"{prefix}:{name}", name)
-                self._aliases[kind].setdefault(f"{prefix}.{name}", name)
             known = self._raw[kind].get(name)
-            if known is None:
-                self._raw[kind][name] = _Raw(key, body, document)
+            apart = known is not None and self._is_apart(name, known, body, document)
+            full = f"{document.prefixes[0]}:{name}" if apart else name
+            for prefix in document.prefixes:
+                self._aliases[kind].setdefault(f"{prefix}:{name}", full)
+                self._aliases[kind].setdefault(f"{prefix}.{name}", full)
+            if known is None or apart:
+                self._raw[kind].setdefault(full, _Raw(key, body, document))
+                if apart:
+                    self._kept_apart[kind, key.file, name] = full
             elif document.profile is None or (known.document.profile is None and document.profile.name != NORMATIVE):
                 self._duplicate(kind, known, key, body)
+
+    @staticmethod
+    def _is_apart(name: str, known: _Raw, body: Map, document: Document) -> bool:
+        """Whether a type of a known name is another one: its namespace prefix tells the two apart."""
+        other = bool(document.prefixes) and not name.startswith("tosca.") and known.document is not document
+        return other and plain_value(known.body) != plain_value(body)
 
     def _duplicate(self, kind: str, known: _Raw, key: Scalar, body: Map) -> None:
         if plain_value(known.body) == plain_value(body):
@@ -261,6 +289,16 @@ class TypeTable:
     def built(self, kind: str, of: type[T]) -> dict[str, T]:
         """Every type of a kind that was asked for so far."""
         return {name: t for (k, name), t in self._built.items() if k == kind and isinstance(t, of)}
+
+    def built_interfaces(self) -> dict[str, InterfaceType]:
+        """Every interface type that was asked for so far."""
+        found: dict[str, InterfaceType] = {}
+        for (kind, name), parts in self._interfaces.items():
+            if kind == INTERFACE:
+                raw, whole = self._raw[INTERFACE][name], parts[name].finished()
+                base = self._base(INTERFACE, name, raw)
+                found[name] = InterfaceType(**base, operations=whole.operations, notifications=whole.notifications)
+        return found
 
     def node(self, name: str) -> NodeType | None:
         """A node type by its full name."""
@@ -384,9 +422,9 @@ class TypeTable:
         parent = self._parent(RELATIONSHIP, name)
         p = parent if isinstance(parent, RelationshipType) else None
         written = raw.body.get("valid_target_types")
-        targets = tuple(s.text for s in scalars_of(written, "valid_target_types", self._problems))
-        for scalar in scalars_of(written, "valid_target_types", self._problems):
-            if self.find(CAPABILITY, scalar.text) is None and self.find(NODE, scalar.text) is None:
+        targets = scalars_of(written, "valid_target_types", self._problems)
+        for scalar in targets:
+            if all(self.find(kind, scalar.text, scalar.file) is None for kind in (CAPABILITY, NODE)):
                 self.unknown(CAPABILITY, scalar)
         parts = self._read_interfaces(RELATIONSHIP, name, raw, {})
         return RelationshipType(
@@ -394,7 +432,7 @@ class TypeTable:
             properties=self._properties(raw, p.properties if p else {}),
             attributes=self._properties(raw, p.attributes if p else {}, "attributes"),
             interfaces={n: i.finished() for n, i in parts.items()},
-            valid_target_types=tuple(self.find(CAPABILITY, t) or t for t in targets)
+            valid_target_types=tuple(self.find(CAPABILITY, t.text, t.file) or t.text for t in targets)
             or (p.valid_target_types if p else ()),
         )
 
@@ -478,7 +516,7 @@ class TypeTable:
         self, parts: InterfaceParts, key: Scalar, raw: _Raw, type_name: str | None
     ) -> InterfaceParts:
         """The parts over those of the interface type, named by ``type`` or by the interface's name itself."""
-        found = self.find(INTERFACE, type_name or key.text)
+        found = self.find(INTERFACE, type_name or key.text, key.file)
         if found is None:
             if type_name is not None:
                 self._unknown_interface_type(raw, key, type_name)
@@ -580,7 +618,12 @@ class TypeTable:
             self._relationship_name(body.get("relationship")) or (before.relationship if before else None),
             self._occurrences(body, before.occurrences if before else (1, 1)),
             key.span,
+            self._filter(body) or (before.node_filter if before else {}),
         )
+
+    def _filter(self, body: Map) -> dict[str, Value]:
+        node_filter = as_map(body.get("node_filter"), "node_filter", self._problems)
+        return plain_value(node_filter) if node_filter is not None else {}
 
     def _capability_name(self, written: Scalar) -> str:
         return self.lookup(CAPABILITY, written) or written.text

@@ -201,6 +201,8 @@ class ValueReader:
                 return self._wrong(tree, "map", what, "write name: value")
             entries: dict[str, Expression] = {}
             for key, item in tree.items():
+                if schema.key is not None:
+                    self.read(key, schema.key, f"a key of {what}")
                 read = (
                     read_untyped(item, self._problems, inputs)
                     if entry is None
@@ -233,7 +235,7 @@ class ValueReader:
         self, tree: Tree, schema: Schema, data_type: DataType, base: str, what: str, inputs: Inputs
     ) -> Expression | None:
         constraints = (*data_type.constraints, *schema.constraints)
-        return self.read(tree, Schema(base, schema.entry, constraints), what, inputs)
+        return self.read(tree, Schema(base, schema.entry, constraints, schema.key), what, inputs)
 
     def _fields(self, tree: Tree, data_type: DataType, schema: Schema, what: str, inputs: Inputs) -> Expression | None:
         if not isinstance(tree, Map):

@@ -15,7 +15,15 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.model.problems import Problem, Problems
-from orchestrator.model.topology import CapabilityType, DataType, NodeType, RelationshipType
+from orchestrator.model.topology import (
+    ArtifactType,
+    CapabilityType,
+    DataType,
+    GroupType,
+    NodeType,
+    PolicyType,
+    RelationshipType,
+)
 from orchestrator.tosca.catalog import Catalog
 from orchestrator.tosca.dialects import NEWEST, translate
 from orchestrator.tosca.imports import NORMATIVE, Document, resolve_imports
@@ -41,7 +49,15 @@ from orchestrator.tosca.yaml_reader import parse, read_file
 from orchestrator.tosca.yaml_writer import write_yaml
 
 _KINDS = (ARTIFACT, DATA, CAPABILITY, INTERFACE, RELATIONSHIP, NODE, GROUP, POLICY)
-_IN_MODEL = ((NODE, NodeType), (DATA, DataType), (CAPABILITY, CapabilityType), (RELATIONSHIP, RelationshipType))
+_IN_MODEL = (
+    (NODE, NodeType),
+    (DATA, DataType),
+    (CAPABILITY, CapabilityType),
+    (RELATIONSHIP, RelationshipType),
+    (ARTIFACT, ArtifactType),
+    (POLICY, PolicyType),
+    (GROUP, GroupType),
+)
 _HEADER = ("template_name", "template_author", "template_version")
 _WRITTEN_ELSEWHERE = frozenset(
     (*_HEADER, *_KINDS, "tosca_definitions_version", "metadata", "imports", "repositories", "topology_template")
@@ -149,7 +165,8 @@ class _Conversion:
         while missing := sorted((wanted | self._parts.referenced) & sources.keys() - written.keys()):
             for which in missing:
                 key, body, document = sources[which]
-                written[which] = (key, self._writer.definition(*which, body, document))
+                named = key if key.text == which[1] else scalar_at(key, which[1])
+                written[which] = (named, self._writer.definition(*which, body, document))
                 self._remark_inlined(key, document)
         sections: dict[str, Tree] = {}
         for kind in _KINDS:
@@ -163,7 +180,8 @@ class _Conversion:
         for document in self._documents:
             for kind in _KINDS:
                 section = document.root.get(kind)
-                for name, (key, body) in section.entries.items() if isinstance(section, Map) else ():
+                for key, body in section.items() if isinstance(section, Map) else ():
+                    name = self._types.named(kind, key)
                     if (kind, name) in seen:
                         continue
                     seen.add((kind, name))

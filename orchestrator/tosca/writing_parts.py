@@ -43,7 +43,7 @@ class Parts:
         """The name of a type in full: short names and namespace prefixes are resolved."""
         if not isinstance(written, Scalar) or written.is_null:
             return written
-        found = self.types.find(kind, written.text)
+        found = self.types.find(kind, written.text, written.file)
         if found is None:
             return written
         self.referenced.add((kind, found))
@@ -53,7 +53,7 @@ class Parts:
         """A name that may be a type's, with no other change than that a namespace prefix is taken away."""
         if not isinstance(written, Scalar) or written.is_null:
             return written
-        found = self.types.find(kind, written.text)
+        found = self.types.find(kind, written.text, written.file)
         if found is None:
             return written
         self.referenced.add((kind, found))
@@ -184,6 +184,9 @@ class Parts:
                     operations = {**dict(item.entries), **operations}
             elif name == "inputs":
                 entries[name] = (key, self._inputs(item))
+            elif name == "notifications" and isinstance(item, Map):
+                told = {n: (k, self._operation(v, document, artifacts)) for n, (k, v) in item.entries.items()}
+                entries[name] = (key, item.with_entries(told))
             elif name in _INTERFACE_KEYNAMES:
                 entries[name] = (key, item)
             else:

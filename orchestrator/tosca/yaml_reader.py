@@ -6,6 +6,7 @@ depth and aliases keep hostile documents from hanging the reader.
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from orchestrator.tosca import codes
 from orchestrator.tosca.tree import List, Map, Place, Scalar, Tree
 
 MAX_BYTES = 64 * 1024 * 1024
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 MAX_DEPTH = 100
 MAX_REPEATED = 1_000_000
 """How many values may come in through aliases in one document."""
@@ -95,9 +97,10 @@ def parse(text: str, label: str, problems: Problems) -> Map | None:
 class _Open:
     """A container whose end has not been seen yet."""
 
-    __slots__ = ("anchor", "key", "node", "size")
+    __slots__ = ("anchor", "flow", "key", "node", "size")
 
-    def __init__(self, node: List | Map, anchor: str | None) -> None:
+    def __init__(self, node: List | Map, anchor: str | None, flow: bool = False) -> None:
+        self.flow = flow
         self.node = node
         self.anchor = anchor
         self.key: Scalar | None = None
@@ -144,7 +147,11 @@ class _Composer:
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 self._start(event, kind is yaml.MappingStartEvent)
             elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                self._close(self._stack.pop())
+                opened = self._stack.pop()
+                if opened.flow:
+                    end = event.end_mark
+                    opened.node.end_line, opened.node.end_column = end.line + 1, end.column + 1
+                self._close(opened)
             elif kind is yaml.AliasEvent:
                 self._alias(event)
             elif kind is yaml.DocumentStartEvent:
@@ -176,7 +183,7 @@ class _Composer:
         at = (self.label, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
         if event.anchor:
             self._anchors[event.anchor] = None
-        self._stack.append(_Open(Map(*at, {}) if mapping else List(*at, []), event.anchor))
+        self._stack.append(_Open(Map(*at, {}) if mapping else List(*at, []), event.anchor, event.flow_style))
 
     def _alias(self, event: Any) -> None:
         place = self._place(event)
@@ -243,7 +250,7 @@ class _Composer:
                 last = next(reversed(node.entries.values()))[1]
         elif node.items:
             last = node.items[-1]
-        if last is not None and (last.end_line, last.end_column) > (node.line, node.column):
+        if last is not None and (last.end_line, last.end_column) > (node.end_line, node.end_column):
             node.end_line, node.end_column = last.end_line, last.end_column
         if closed.anchor:
             self._anchors[closed.anchor] = (node, closed.size)
@@ -274,7 +281,7 @@ class _Composer:
         self.failed = True
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         if mark is not None:
-            line, column = mark.line + 1, mark.column + 1
+            line, column = _within(text, mark.line + 1, mark.column + 1)
             message = getattr(error, "problem", None) or str(error)
             context = getattr(error, "context", None)
             message = f"{context}: {message}" if context else message
@@ -292,6 +299,12 @@ class _Composer:
         self.problems.error(
             codes.YAML_SYNTAX, f"YAML: {message}", Span(self.label, line, column, line, column + 1), hint
         )
+
+
+def _within(text: str, line: int, column: int) -> tuple[int, int]:
+    """A place, or the end of the text where the place is behind it, as that of what is missed at the end may be."""
+    lines = _LINE_BREAK.split(text)
+    return (line, column) if line <= len(lines) else (len(lines), len(lines[-1]) + 1)
 
 
 class _LimitError(Exception):

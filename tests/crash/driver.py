@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -17,17 +18,20 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from crash.scenario import JOBS, WORKS, Kill, Kind, Move, Scenario, scenarios
+from crash.scenario import JOBS, Kill, Kind, Move, Scenario, scenarios
 from crash.traces import JOB, Step, Traces, family, processes_with, steps_of, untrue
+from crash.workers import Worker, Workers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORKLOAD = Path(__file__).with_name("workload")
-COMMAND_LIMIT = 120.0
+COMMAND_LIMIT = 300.0
 """Seconds after which a command counts as hanging."""
 LAST_MOVES = 6
 """Undisturbed commands after which an execution that has not ended counts as lost."""
-SETTLING = 15.0
+SETTLING = 60.0
 """Seconds in which the processes of an execution that has ended must be gone."""
+PATIENCE = 600.0
+"""Seconds in which workers, killed again and again, must bring an execution to an end."""
 _BAD_SIGNS = ("Traceback (most recent call last)", "cannot go on", "this is a fault of orch")
 
 
@@ -69,11 +73,17 @@ class Tally:
 
 @dataclass(frozen=True)
 class Crash:
-    """A crash test: where it takes place, and how."""
+    """A crash test: where it takes place, and how.
+
+    ``workers``: how many workers carry out what the commands only queue; 0: the commands do it themselves.
+    ``database``: the URL of a PostgreSQL database instead of files in the home.
+    """
 
     folder: Path
     say: Callable[[str], None]
     lanes: int = 2
+    workers: int = 0
+    database: str | None = None
     tally: Tally = field(default_factory=Tally)
 
     @property
@@ -95,10 +105,19 @@ class Crash:
         groups: dict[int, list[Scenario]] = {}
         for scenario in scenarios(seed, count):
             groups.setdefault(scenario.number, []).append(scenario)
-        with ThreadPoolExecutor(self.lanes) as pool:
-            for done in [pool.submit(self._group, group) for group in groups.values()]:
-                done.result()
-        self.orch("undeploy", "main")
+        workers = Workers(self.workers, seed, self._worker, self.tally.killed) if self.workers else None
+        try:
+            with ThreadPoolExecutor(self.lanes) as pool:
+                for done in [pool.submit(self._group, group) for group in groups.values()]:
+                    done.result()
+        finally:
+            statuses = workers.stop() if workers else []
+        if any(status not in (128 + signal.SIGTERM, 0) for status in statuses):
+            self.tally.add(Wrong.FAULT, "the end", f"the workers ended with {statuses} when they were asked to stop")
+        try:
+            self.orch("undeploy", "main")
+        except RuntimeError as error:
+            self.tally.add(Wrong.LOST, "the end", str(error))
         self._check_processes("the end", str(self.home))
         for left in sorted((self.home / "runs").iterdir()):
             self.tally.add(Wrong.ORPHAN, "the end", f"the private folder {left.name} was left behind")
@@ -109,10 +128,27 @@ class Crash:
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of a command."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("ORCH_", "COLUMNS"))}
-        return {**environment, "ORCH_HOME": str(self.home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **more}
+        environment |= {"ORCH_HOME": str(self.home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **more}
+        return environment | ({"ORCH_DATABASE": self.database} if self.database else {})
+
+    def _worker(self, environment: dict[str, str]) -> Worker:
+        number, name = tempfile.mkstemp(prefix="worker-", suffix=".log", dir=self.folder)
+        with os.fdopen(number, "w") as log:
+            words = [sys.executable, "-m", "orchestrator", "worker", "--jobs", "4"]
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                text=True,
+                env=self.environment(**environment),
+                cwd=self.folder,
+                process_group=0,
+            )
+        return Worker(process, Path(name))
 
     def start(self, *words: str | Path, **environment: str) -> subprocess.Popen[str]:
-        """Start a command; its output goes to a file, as nobody reads it while it is killed."""
+        """Start a command."""
         return subprocess.Popen(
             [sys.executable, "-m", "orchestrator", *map(str, words)],
             stdin=subprocess.DEVNULL,
@@ -205,6 +241,8 @@ class Passage:
             cancels = move.cancels and status == "interrupted"
             self.cancels += cancels
             words = ["executions", "cancel" if cancels else "resume", self.execution]
+        if self.crash.workers and "executions" not in words:
+            words.append("--detach")
         canceller = None
         process = self._start(words, move.kill)
         if move.cancelled_after is not None:
@@ -213,11 +251,22 @@ class Passage:
         self._see_through(process, words, move.kill)
         if canceller is not None:
             canceller.join()
-        return self._look()
+        return self._look() if not self.crash.workers else self._await_workers()
+
+    def _await_workers(self) -> str:
+        """The status when the workers have brought the execution to an end."""
+        deadline = time.monotonic() + PATIENCE
+        while (status := self._look()) not in ("nothing", "done", "failed", "cancelled"):
+            if time.monotonic() > deadline:
+                self.wrong(Wrong.LOST, f"it is {status} after {PATIENCE} s, though there are workers")
+                return status
+            time.sleep(1)
+        self.log.append(status)
+        return status
 
     def _first_words(self) -> list[str]:
         scenario = self.scenario
-        inputs = ["-i", f"token={scenario.token}", "-i", f"seconds={scenario.seconds}"]
+        inputs = ["-i", f"mark={scenario.token}", "-i", f"seconds={scenario.seconds}"]
         topology = str(self.crash.work / "topology.yaml")
         if scenario.kind is Kind.INSTALL:
             folder = ["-i", f"folder={self.crash.work}"]
@@ -253,7 +302,7 @@ class Passage:
         return said
 
     def _said(self, process: subprocess.Popen[str], command: str) -> str:
-        """What a command says until it ends. What it started may hold its output open longer: that is not waited for."""
+        """What a command says until it ends; what it started may hold its output open for longer."""
         assert process.stdout is not None
         lines: list[str] = []
         reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
@@ -296,7 +345,7 @@ class Passage:
                 return str(entry["id"])
             if entry["deployment"] == "main" and scenario.kind in (Kind.BRANCHES, Kind.JOBS, Kind.HANDLED):
                 if entry["id"] not in _tokens:
-                    _tokens[entry["id"]] = str(self.crash.show(entry["id"])["inputs"]["token"])
+                    _tokens[entry["id"]] = str(self.crash.show(entry["id"])["inputs"]["mark"])
                 if _tokens[entry["id"]] == scenario.token:
                     return str(entry["id"])
         return None

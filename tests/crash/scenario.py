@@ -51,8 +51,8 @@ class Kill:
 class Move:
     """One command on an execution, and what happens to it.
 
-    ``cancels``: where there is something to go on with, it is cancelled instead. ``cancelled_after``: seconds after which
-    another process asks for a cancel, which may be killed as well.
+    ``cancels``: where there is something to go on with, it is cancelled instead. ``cancelled_after``: seconds after
+    which another process asks for a cancel; that may be killed as well.
     """
 
     kill: Kill | None = None

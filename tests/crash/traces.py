@@ -77,7 +77,11 @@ class Step:
     @property
     def key(self) -> tuple[str, str]:
         """Node and operation as the traces have them; a job is traced by its program."""
-        return (self.node, JOB) if self.interface.endswith("Runnable") else (self.node, f"{self.interface}.{self.operation}")
+        return (
+            (self.node, JOB)
+            if self.interface.endswith("Runnable")
+            else (self.node, f"{self.interface}.{self.operation}")
+        )
 
     @property
     def ends_job(self) -> bool:

@@ -125,9 +125,6 @@ class TestRequests:
     def test_unknown_deployment(self, deployed: Workflow, orch: Orch) -> None:
         refused(orch, "run", "exec_job", "--deployment", "nope", says="nope(.*\n)*.*minimal_workflow")
 
-    def test_a_name_that_is_taken(self, deployed: Workflow, orch: Orch) -> None:
-        refused(orch, "deploy", deployed.topology, says="deployed already(.*\n)*.*undeploy")
-
     def test_a_value_of_a_secret_on_the_command_line(self, orch: Orch) -> None:
         refused(orch, "secrets", "set", "a/b", "key=hunter2", says="command line")
         assert "a/b" not in orch("secrets", "list").stdout

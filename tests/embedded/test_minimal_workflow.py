@@ -73,3 +73,22 @@ def test_plan_graph_and_inputs_of_the_example(deployed: Workflow, orch: Orch, tm
     ready = tmp_path / "ready.yaml"
     orch("inputs", deployed.topology, "exec_job", "-o", ready)
     assert "oid" in ready.read_text()
+
+
+def test_a_plan_shows_every_variable_and_where_it_comes_from(workflow: Workflow, orch: Orch, samples: Path) -> None:
+    said = orch.json("plan", workflow.topology, "exec_job", "--variables", "-i", "oid=my-text")
+    submit = next(step for step in said if step["step"] == "stage_in")
+    assert submit["implementation"].endswith("submit_dag.yaml")
+    assert submit["variables"]["oid_input"] == {
+        "value": "my-text",
+        "from": "get_input: [get_property: [SELF, input_name_for_oid]]",
+    }
+    assert submit["variables"]["oid"]["from"] == "input of the workflow"
+    assert submit["variables"]["port"]["from"] == "a constant"
+    classic = samples / "topologies/minimal_workflow_classic.yaml"
+    assert "dls" in orch("plan", classic, "exec_job", "--variables").stdout  # a missing secret is told, and no more
+    orch("secrets", "set", "services_secrets/dls", "username", "password", stdin="user\nhunter2\n")
+    orch("secrets", "set", "services_secrets/image_creation", "user", "password", stdin="user\nhunter2\n")
+    shown = orch("plan", classic, "exec_job", "--variables").stdout
+    assert "hunter2" not in shown
+    assert "***" in shown

@@ -52,7 +52,8 @@ def _newest(home: Home, deployment: Deployment) -> ExecutionSummary | None:
 
 
 def _status(deployment: Deployment, newest: ExecutionSummary | None) -> str:
-    interrupted = newest is not None and newest.interrupted and newest.execution.workflow in ("install", "uninstall")
+    changing = ("install", "update", "uninstall")
+    interrupted = newest is not None and newest.interrupted and newest.execution.workflow in changing
     return f"{deployment.status.value} (interrupted)" if interrupted else deployment.status.value
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.app.reading import Checked
+from orchestrator.app.inputs import Given, read_inputs
+from orchestrator.app.reading import SECOND_OPINION_AT_MOST, Checked
 from orchestrator.app.reading import validate as check
 from orchestrator.app.sarif import orch_version, sarif
-from orchestrator.app.targets import find_target, target_plan, workflows_of
+from orchestrator.app.targets import Target, find_target, target_plan, workflows_of
 from orchestrator.cli.failures import place_text, problem_data, problems_text, totals
-from orchestrator.cli.options import Command
+from orchestrator.cli.options import Command, input_options
 from orchestrator.cli.session import Session, pass_session
-from orchestrator.cli.text import counted, table
+from orchestrator.cli.terminal import clean
+from orchestrator.cli.text import counted, indented, shown, table
 from orchestrator.model.plan import Outcome, Plan, StepKind
+
+if TYPE_CHECKING:
+    from orchestrator.app.resolving import ResolvedStep
 
 
 @click.command(cls=Command)
@@ -28,8 +34,13 @@ from orchestrator.model.plan import Outcome, Plan, StepKind
     show_default=True,
     help="How to answer; SARIF 2.1.0 is what editors and code-hosting services read.",
 )
+@click.option(
+    "--second-opinion/--no-second-opinion",
+    default=None,
+    help=f"Let tosca-parser check it too, which is slow; by default up to {SECOND_OPINION_AT_MOST} nodes.",
+)
 @pass_session
-def validate(session: Session, file: Path, notation: str) -> int:
+def validate(session: Session, file: Path, notation: str, second_opinion: bool | None) -> int:
     """Check a topology: every problem with file, line and column.
 
     All that it imports is read, its types and values are checked, and its workflows are planned. Nothing is deployed.
@@ -42,7 +53,7 @@ def validate(session: Session, file: Path, notation: str) -> int:
       orch validate topology.yaml --format sarif > topology.sarif
     """
     session.json = session.json or notation == "json"
-    checked = check(session.home, file)
+    checked = check(session.home, file, second_opinion)
     if notation == "sarif":
         session.data(sarif(checked.problems, orch_version(), Path.cwd()))
         return 0 if checked.ok else 2
@@ -75,8 +86,17 @@ def _checked_data(file: Path, checked: Checked) -> dict[str, Any]:
 @click.command(cls=Command)
 @click.argument("target")
 @click.argument("workflow", default="install")
+@click.option("--variables", is_flag=True, help="Show what every operation would be given, and where that comes from.")
+@input_options
 @pass_session
-def plan(session: Session, target: str, workflow: str) -> None:
+def plan(
+    session: Session,
+    target: str,
+    workflow: str,
+    variables: bool,
+    pairs: tuple[str, ...],
+    inputs_file: Path | None,
+) -> None:
     """Show what a workflow would do, step by step.
 
     TARGET is a topology file or the name of a deployment, WORKFLOW a workflow it declares or one that every topology
@@ -87,11 +107,15 @@ def plan(session: Session, target: str, workflow: str) -> None:
       orch plan topology.yaml
       orch plan topology.yaml exec_job
       orch plan my-deployment exec_job --json
+      orch plan topology.yaml exec_job --variables -i oid=my-text
     """
     found = find_target(session.home, target)
     planned = target_plan(found, workflow)
+    if variables:
+        _show_variables(session, found, workflow, planned, read_inputs(pairs, inputs_file))
+        return
     if session.json:
-        session.data(_plan_data(planned))
+        session.data(plan_data(planned))
         return
     operations = sum(step.kind is StepKind.OPERATION for step in planned.steps)
     session.note(
@@ -101,6 +125,37 @@ def plan(session: Session, target: str, workflow: str) -> None:
     session.out(plan_table(session, planned))
     others = ", ".join(name for name in workflows_of(found) if name != workflow)
     session.note(f"other workflows: {others}")
+
+
+def _show_variables(session: Session, found: Target, workflow: str, planned: Plan, given: Mapping[str, Given]) -> None:
+    from orchestrator.app.resolving import resolve_plan  # heavy: imports Ansible
+
+    steps = resolve_plan(session.home, found, workflow, planned, given)
+    if session.json:
+        session.data([_resolved_data(resolved) for resolved in steps])
+        return
+    for resolved in steps:
+        step = resolved.step
+        session.out(f"{session.terminal.styled(step.title, bold=True)}  [{step.id}]")
+        session.out(f"  host      {clean(resolved.host)}{f' on {step.site}' if step.site else ''}")
+        if resolved.problem:
+            session.out(f"  problem   {clean(resolved.problem)}")
+            continue
+        session.out(f"  runs      {clean(resolved.implementation)}")
+        rows = [[v.name, v.origin, clean(shown(v.value))] for v in resolved.variables]
+        if rows:
+            session.out(indented(table(["VARIABLE", "FROM", "VALUE"], rows, session.terminal)))
+
+
+def _resolved_data(resolved: ResolvedStep) -> dict[str, Any]:
+    return {
+        "step": resolved.step.id,
+        "host": resolved.host,
+        "site": resolved.step.site,
+        "implementation": resolved.implementation,
+        "problem": resolved.problem,
+        "variables": {v.name: {"value": v.value, "from": v.origin} for v in resolved.variables},
+    }
 
 
 def plan_table(session: Session, planned: Plan) -> str:
@@ -120,7 +175,8 @@ def plan_table(session: Session, planned: Plan) -> str:
     return table(["#", "STEP", *(["SITE"] if placed else []), "AFTER"], rows, session.terminal)
 
 
-def _plan_data(planned: Plan) -> dict[str, Any]:
+def plan_data(planned: Plan) -> dict[str, Any]:
+    """A plan in JSON."""
     return {
         "workflow": planned.workflow,
         "steps": [

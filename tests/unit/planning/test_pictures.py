@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import sys
 import time
 import xml.etree.ElementTree as ET
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sketches import node, relation, topologies, topology
 
-from orchestrator.errors import UserError
 from orchestrator.model.plan import Edge, Outcome, Plan, PlanStep, StepKind
 from orchestrator.model.topology import NodeTemplate, Topology
 from orchestrator.planning import generated_plan
@@ -200,10 +197,3 @@ def test_png_is_drawn_at_twice_the_size() -> None:
     assert png.startswith(b"\x89PNG\r\n")
     assert abs(int.from_bytes(png[16:20]) - 2 * width) <= 2
     assert to_png(to_svg(graph)) == png
-
-
-def test_png_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "resvg_py", None)
-    with pytest.raises(UserError, match="resvg_py") as caught:
-        to_png(Graph("t"))
-    assert "pip install" in (caught.value.hint or "")

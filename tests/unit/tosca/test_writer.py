@@ -25,7 +25,16 @@ from orchestrator.tosca.yaml_writer import write_yaml
 TOPOLOGIES = ["minimal_workflow_classic", "minimal_workflow_parallel", "pillar_I_non_intrusive", "rom_pillar_I"]
 SHIPPED = sorted(folder.name for folder in types_folder().iterdir() if (folder / "types.yaml").is_file())
 EXAMPLES = sorted(topologies_folder().glob("*/topology.yaml"))
-TYPES = ("node_types", "data_types", "capability_types", "relationship_types")
+TYPES = (
+    "node_types",
+    "data_types",
+    "capability_types",
+    "relationship_types",
+    "interface_types",
+    "artifact_types",
+    "policy_types",
+    "group_types",
+)
 
 
 def without_places(value: Any) -> Any:

@@ -20,8 +20,6 @@ from toscaparser.tosca_template import ToscaTemplate
 from orchestrator.model.problems import Severity
 from orchestrator.tosca import Catalog, read_topology
 
-pytestmark = pytest.mark.slow
-
 _NAME = "Simple Profile 1.3 requires the property `name` of tosca.nodes.Database"
 _ALONE = "not complete by itself: the type comes with the documents that import it"
 _NFV = "the types of the NFV profile do not ship with orch"

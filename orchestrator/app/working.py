@@ -1,0 +1,150 @@
+"""Use case: carry out what is queued, and what dead processes left, until asked to stop."""
+
+from __future__ import annotations
+
+import enum
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from orchestrator.app.wiring import Home
+from orchestrator.engine import EXCLUSIVE
+from orchestrator.errors import OrchError, StorageError, UserError
+from orchestrator.state import Execution
+
+JOBS = 50
+"""How many executions a worker carries out at once, if nothing else is said: most of them only wait for their jobs."""
+
+_TURN_SECONDS = 0.2
+_ORPHANS_SECONDS = 1.0
+_SHARE = 4
+"""A worker takes this part of the queue at a time, so that others get some of it, too."""
+_ELSEWHERE_SECONDS = 5.0
+"""How long work is left for workers of the machine on which its processes are: they can end those, others cannot."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+
+
+class Happening(enum.Enum):
+    """What a worker tells of an execution."""
+
+    TAKEN = "taken"
+    TAKEN_OVER = "taken over"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class Report:
+    """Something that happened in a worker; the execution is as it was then."""
+
+    what: Happening
+    execution: Execution
+    deployment: str
+
+
+def get_ready(home: Home, name: str | None = None) -> None:
+    """Make this process a worker, by which name people know it. Raises UserError for a name that is none."""
+    if name is not None and not _NAME.fullmatch(name):
+        raise UserError(
+            f"{name!r} is no name for a worker",
+            hint="letters, digits, '.', '_' and '-', at most 32, not beginning with '.', '_' or '-'",
+        )
+    home.process_name = name or "worker"
+    home.engine.launch()
+
+
+def work(home: Home, *, jobs: int = JOBS, stopped: Callable[[], bool]) -> Iterator[Report]:
+    """Carry executions out, at most ``jobs`` at once, until ``stopped`` says so; what is under way is not ended then.
+
+    Raises StorageError when the database is gone: then others may take over what this process was carrying out, and it
+    must end.
+    """
+    worker = _Worker(home, jobs)
+    while not stopped():
+        yield from worker.turn()
+        threading.Event().wait(_TURN_SECONDS)
+
+
+class _Worker:
+    """One worker's view of what there is to do."""
+
+    def __init__(self, home: Home, jobs: int) -> None:
+        self._home = home
+        self._jobs = jobs
+        self._looked = 0.0
+        self._dead_since: dict[str, float] = {}
+
+    def turn(self) -> Iterator[Report]:
+        """See what has ended, and take what is to be done."""
+        if not self._home.owner.held():
+            raise StorageError(
+                "the connection to the database that holds this worker's lock was lost",
+                hint="start the worker again when the database can be reached",
+            )
+        yield from self._ended()
+        if time.monotonic() - self._looked >= _ORPHANS_SECONDS:
+            self._looked = time.monotonic()
+            yield from self._take_over()
+        yield from self._take()
+
+    @property
+    def _free(self) -> int:
+        return self._jobs - len(self._home.engine.carried_out)
+
+    def _ended(self) -> Iterator[Report]:
+        engine = self._home.engine
+        for execution_id in sorted(engine.carried_out):
+            try:
+                over = engine.wait(execution_id, 0)
+            except StorageError:
+                raise
+            except OrchError as error:
+                engine.give_up(execution_id, error)
+                over = True
+            if over:
+                engine.forget(execution_id)
+                yield self._report(Happening.ENDED, execution_id)
+
+    def _take_over(self) -> Iterator[Report]:
+        """Go on with what dead processes left."""
+        home = self._home
+        left = [u for u in home.store.unfinished() if u.id not in home.engine.carried_out]
+        living = {owner: home.owner.alive(owner) for owner in {u.owner for u in left}}
+        dead = [u.id for u in left if not living[u.owner]]
+        self._dead_since = {i: self._dead_since.get(i, time.monotonic()) for i in dead}
+        for execution_id in dead:
+            if self._free > 0 and self._is_for_this_machine(execution_id):
+                yield from self._offer(execution_id, Happening.TAKEN_OVER)
+
+    def _is_for_this_machine(self, execution_id: str) -> bool:
+        hosts = {process.host for process in self._home.store.processes(execution_id)}
+        waited = time.monotonic() - self._dead_since[execution_id]
+        return hosts <= {self._home.store.host} or waited > _ELSEWHERE_SECONDS
+
+    def _take(self) -> Iterator[Report]:
+        """Begin some of what is queued."""
+        share = min(self._free, -(-self._home.store.queued() // _SHARE))
+        if share > 0:
+            for execution in self._home.store.claimable(EXCLUSIVE, share):
+                yield from self._offer(execution.id, Happening.TAKEN)
+
+    def _offer(self, execution_id: str, what: Happening) -> Iterator[Report]:
+        engine = self._home.engine
+        execution = self._home.store.execution(execution_id)
+        if execution.status.final:
+            return
+        try:
+            taken = engine.offer(execution)
+        except StorageError:
+            raise
+        except OrchError as error:
+            engine.give_up(execution_id, error)
+            yield self._report(Happening.ENDED, execution_id)
+            return
+        if taken:
+            yield self._report(what, execution_id)
+
+    def _report(self, what: Happening, execution_id: str) -> Report:
+        execution = self._home.store.execution(execution_id)
+        return Report(what, execution, self._home.store.deployment(execution.deployment_id).name)
