@@ -44,8 +44,9 @@ def list_executions(
     home: Home, deployment: Deployment | None = None, limit: int | None = None
 ) -> list[ExecutionSummary]:
     """The executions, newest first."""
-    names = {d.id: d.name for d in home.store.deployments(all_=True)}
     executions = home.store.executions(deployment.id if deployment else None, limit=limit)
+    # read after them: a deployment is there before its executions are
+    names = {d.id: d.name for d in home.store.deployments(all_=True)}
     return [_summary(home, execution, names[execution.deployment_id]) for execution in executions]
 
 
@@ -65,7 +66,7 @@ def step_states(details: ExecutionDetails) -> dict[str, str]:
     for step in details.plan.steps:
         entry = details.ledger.get(step.id)
         state = entry.status.value if entry else "waiting"
-        if state == "void" or (state == "running" and details.summary.execution.status.final):
+        if state == "running" and details.summary.execution.status.final:
             state = "waiting"
         states[step.id] = state
     return states

@@ -14,7 +14,7 @@ from orchestrator.planning import plan_problems, plan_workflow, planning_problem
 from orchestrator.tosca.second_opinion import check_again
 
 SECOND_OPINION_AT_MOST = 1000
-"""Node templates up to which tosca-parser is asked unless it is told otherwise: it takes as long as the reading itself, or twice that."""
+"""Node templates up to which tosca-parser is asked by itself: it takes about twice as long as the reading."""
 
 
 @dataclass(frozen=True)

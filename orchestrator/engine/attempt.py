@@ -19,6 +19,13 @@ from orchestrator.state import DeploymentStatus, ExecutionStatus, Failure, StepS
 Durable = Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
 """Runs a function as a reserved durable step: the second time its recorded result comes back instead."""
 
+_OUTCOMES: Mapping[StepStatus, Outcome] = {
+    StepStatus.DONE: Outcome.SUCCESS,
+    StepStatus.FAILED: Outcome.FAILURE,
+    StepStatus.RUNNING: Outcome.CANCEL,
+    StepStatus.CANCELLED: Outcome.CANCEL,
+}
+
 
 class Journal(Protocol):
     """Where the durable steps of an attempt are recorded."""
@@ -60,12 +67,12 @@ class Attempt:
         """
         done = await journal.first(self._done_before)
         assert isinstance(done, list)
-        known = set(done)
-        todo = [step for step in self._parts.plan.steps if step.id not in known and step.kind is StepKind.OPERATION]
-        reserved = {step.id: journal.reserve(step.id) for step in todo}
+        progress = Progress(self._parts.plan, done)
+        operations = [step.id for step in self._parts.plan.steps if step.kind is StepKind.OPERATION]
+        reserved = {step: journal.reserve(step) for step in operations if step not in progress.done}
         cancel = journal.reserve("cancel")
-        progress = Progress(self._parts.plan, known)
         if self._store.cancel_requested(self._execution.id):
+            self._recall(progress)
             self._cancel()
         watch = asyncio.ensure_future(self._watch_for_cancel())
         try:
@@ -80,6 +87,20 @@ class Attempt:
             self._runner.go_on()
             await self._loop(progress, reserved)
         return self._finish(progress, left)
+
+    def _recall(self, progress: Progress) -> None:
+        """Tell how far a dead process had come with this attempt; what it had under way counts as cancelled."""
+        ledger = self._store.ledger(self._execution.id)
+        known = {step: entry for step, entry in ledger.items() if entry.attempt == self._execution.attempt}
+        while met := [step for step in progress.ready if step.id in known]:
+            for step in met:
+                progress.start(step.id)
+                status = known[step.id].status
+                passed_over = status is StepStatus.FAILED and step.policy.continue_on_error
+                outcome = Outcome.SUCCESS if passed_over else _OUTCOMES[status]
+                if outcome is Outcome.CANCEL:
+                    self._store.end_step(self._execution.id, step.id, StepStatus.CANCELLED)
+                progress.end(step.id, outcome)
 
     async def _done_before(self) -> list[str]:
         ledger = self._store.ledger(self._execution.id)

@@ -19,16 +19,12 @@ from orchestrator.engine.parts import EngineSettings, ExecutionParts
 from orchestrator.engine.steps import StepRunner
 from orchestrator.errors import Defect, OrchError, StorageError, UserError
 from orchestrator.jobs import Watcher
-from orchestrator.model.jobs import JobState
-from orchestrator.model.plan import Edge, Plan, StepKind
-from orchestrator.model.topology import RUNNABLE
 from orchestrator.state import (
     DeploymentStatus,
     Execution,
     ExecutionStatus,
     Failure,
     Owner,
-    StepStatus,
     Store,
 )
 
@@ -145,7 +141,6 @@ class Engine:
         if not execution.status.final and begun is not False:
             self._begin(execution, execution.attempt)
             return
-        self._reopen(execution)
         self._begin(execution, execution.attempt + 1)
 
     def cancel(self, execution: Execution) -> bool:
@@ -288,23 +283,6 @@ class Engine:
             )
             self._events.add(execution.id, "execution", text, level="warning")
 
-    def _reopen(self, execution: Execution) -> None:
-        """Where a job ended without success, its submission and what lies between are to be done again."""
-        plan = self._parts_of(execution).plan
-        ledger = self._store.ledger(execution.id)
-        jobs = {job.node: job for job in self._store.jobs(execution.id)}
-        again: set[str] = set()
-        for step in plan.steps:
-            entry = ledger.get(step.id)
-            job = jobs.get(step.node)
-            watches = step.kind is StepKind.OPERATION and (step.interface, step.operation) == (RUNNABLE, "run")
-            if not watches or (entry and entry.status is StepStatus.DONE):
-                continue
-            if job is not None and job.state.final and job.state is not JobState.COMPLETED:
-                again |= _between(plan, job.step, step.id)
-        if again:
-            self._store.set_steps(execution.id, sorted(again), StepStatus.VOID)
-
     async def _carry_out(self, execution_id: str, attempt: int, journal: durable.DbosJournal) -> str:
         running = self._running[execution_id]
         try:
@@ -374,28 +352,3 @@ def _taken(execution: Execution) -> UserError:
         f"execution {execution.id} is being carried out by a living process",
         hint=f"follow it with `orch executions logs -f {execution.id}`",
     )
-
-
-def _between(plan: Plan, first: str, last: str) -> set[str]:
-    """The steps on the ways from one step to another, both included."""
-    after = _reached(first, {s: [e.target for e in es] for s, es in _by(plan.edges, "source").items()})
-    before = _reached(last, {t: [e.source for e in es] for t, es in _by(plan.edges, "target").items()})
-    return (after & before) | {first, last}
-
-
-def _by(edges: tuple[Edge, ...], end: str) -> dict[str, list[Edge]]:
-    found: dict[str, list[Edge]] = {}
-    for edge in edges:
-        found.setdefault(getattr(edge, end), []).append(edge)
-    return found
-
-
-def _reached(start: str, onward: dict[str, list[str]]) -> set[str]:
-    seen = {start}
-    waiting = [start]
-    while waiting:
-        for step in onward.get(waiting.pop(), []):
-            if step not in seen:
-                seen.add(step)
-                waiting.append(step)
-    return seen

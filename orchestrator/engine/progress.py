@@ -25,23 +25,41 @@ class Progress:
             self._from[edge.source].append(edge)
         self._open = {step_id: len(self._into[step_id]) for step_id in self._steps}
         self._outcomes: dict[str, Outcome] = {}
-        self._skipped: set[str] = set()
         self._cleanup: set[str] = set()
         self._running: set[str] = set()
         self._ready: dict[str, PlanStep] = {}
         self.failed: list[str] = []
         self._halted = False
-        done_before = set(done)
+        before = set(done)
+        self.done: frozenset[str] = frozenset(before - self._clean_ups(before))
         for step in plan.steps:
             if not self._open[step.id]:
                 self._admit(step.id)
-        self._replay(done_before)
+        self._pass_done()
 
-    def _replay(self, done: set[str]) -> None:
-        while again := [step_id for step_id in self._ready if step_id in done]:
+    def _clean_ups(self, done: set[str]) -> set[str]:
+        """What a step that is still to be done may call for when it does not succeed: to be done each time anew."""
+        found = {
+            edge.target
+            for step_id in self._steps
+            if step_id not in done
+            for edge in self._from[step_id]
+            if edge.when is not Outcome.SUCCESS
+        }
+        waiting = list(found)
+        while waiting:
+            for edge in self._from[waiting.pop()]:
+                if edge.target not in found:
+                    found.add(edge.target)
+                    waiting.append(edge.target)
+        return found
+
+    def _pass_done(self) -> None:
+        """Done steps are not done again: they end as soon as they could start."""
+        while again := [step_id for step_id in self._ready if step_id in self.done]:
             for step_id in again:
                 self.start(step_id)
-                self.end(step_id, Outcome.SUCCESS)
+                self._end(step_id, Outcome.SUCCESS)
 
     @property
     def ready(self) -> list[PlanStep]:
@@ -74,6 +92,10 @@ class Progress:
 
     def end(self, step_id: str, outcome: Outcome) -> None:
         """Tell how a started step ended."""
+        self._end(step_id, outcome)
+        self._pass_done()
+
+    def _end(self, step_id: str, outcome: Outcome) -> None:
         self._running.discard(step_id)
         self._outcomes[step_id] = outcome
         handled = any(edge.when is outcome for edge in self._from[step_id])
@@ -101,7 +123,6 @@ class Progress:
             len(needed) == len([e for e in taken if e.when is Outcome.SUCCESS]) and bool(taken or not edges)
         )
         if not wanted or ((self._halted or self.failed) and not cleanup):
-            self._skipped.add(step_id)
             return False
         if cleanup:
             self._cleanup.add(step_id)

@@ -39,13 +39,12 @@ class ExecutionStatus(enum.Enum):
 
 
 class StepStatus(enum.Enum):
-    """What the ledger knows of a step. VOID: it was done, but must be done again."""
+    """What the ledger knows of a step."""
 
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    VOID = "void"
 
 
 class Deployment(msgspec.Struct, frozen=True):

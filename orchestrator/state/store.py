@@ -364,7 +364,12 @@ class Store:
 
     def end_step(self, execution_id: str, step: str, status: StepStatus, failure: Failure | None = None) -> None:
         """Record how a step ended."""
-        self.set_steps(execution_id, [step], status, failure)
+        with self._write() as connection:
+            connection.execute(
+                sa.update(t.ledger)
+                .where(t.ledger.c.execution_id == execution_id, t.ledger.c.step == step)
+                .values(status=status.value, ended=time.time(), failure=_dump(failure) if failure else None)
+            )
 
     def record_states(self, execution: Execution, steps: Sequence[tuple[str, str, str]], instance: str) -> None:
         """Record steps that set the state of a node, and the states: (step, node, state), in one transaction."""
@@ -375,17 +380,6 @@ class Store:
                 key = {"deployment_id": execution.deployment_id, "node": node, "instance": instance}
                 self._upsert(connection, t.instances, key, {"state": state, "updated": now})
                 self._upsert(connection, t.ledger, {"execution_id": execution.id, "step": step}, done)
-
-    def set_steps(
-        self, execution_id: str, steps: Sequence[str], status: StepStatus, failure: Failure | None = None
-    ) -> None:
-        """Record the status of steps that the ledger has."""
-        with self._write() as connection:
-            connection.execute(
-                sa.update(t.ledger)
-                .where(t.ledger.c.execution_id == execution_id, t.ledger.c.step.in_(steps))
-                .values(status=status.value, ended=time.time(), failure=_dump(failure) if failure else None)
-            )
 
     def ledger(self, execution_id: str) -> dict[str, LedgerEntry]:
         """What is known of an execution's steps, by step."""

@@ -50,7 +50,7 @@ def check_property_circles(templates: Mapping[str, NodeTemplate], problems: Prob
     """Properties whose values are defined by each other through ``get_property``."""
     edges: dict[str, Iterable[str]] = {}
     for template in templates.values():
-        edges.update(property_edges(template))
+        edges.update(property_edges(template, templates))
     for circle in find_cycles(edges):
         node, _, name = circle[0].partition(" ")
         shown = " -> ".join(member.replace(" ", ".") for member in [*circle, circle[0]])

@@ -285,18 +285,37 @@ def _within(value: Expression, span: Span) -> bool:
     return at is not None and at.file == span.file and span.line <= at.line <= span.end_line
 
 
-def property_edges(template: NodeTemplate) -> Iterator[tuple[str, list[str]]]:
+def property_edges(template: NodeTemplate, templates: Mapping[str, NodeTemplate]) -> Iterator[tuple[str, list[str]]]:
     """For every property that is defined by others: ``node property`` -> the same of those."""
     for name, value in template.properties.items():
         if isinstance(value, Literal):
             continue
-        targets = []
-        for call in calls(value):
-            if call.function is not Function.GET_PROPERTY:
-                continue
-            words = _words(call)
-            if len(words) == 2:
-                node = template.name if words[0].text == "SELF" else words[0].text
-                targets.append(f"{node} {words[1].text}")
+        reads = (_words(call) for call in calls(value) if call.function is Function.GET_PROPERTY)
+        targets = [target for words in reads if (target := _property_read(words, template, templates))]
         if targets:
             yield f"{template.name} {name}", targets
+
+
+def _property_read(words: list[Word], template: NodeTemplate, templates: Mapping[str, NodeTemplate]) -> str | None:
+    """The property that a function reads, as ``node property``; None for one of a capability, or none at all.
+
+    ``[SELF, requirement, property]`` reads that of the target of the requirement.
+    """
+    if len(words) < 2:
+        return None
+    first, second = words[0].text, words[1].text
+    owner = template if first == "SELF" else templates.get(first)
+    if first == "HOST":
+        owner = next((templates.get(r.target) for r in template.relationships if HOSTED_ON in r.lineage), None)
+    if owner is None:
+        return None
+    if second in owner.properties:
+        return f"{owner.name} {second}" if len(words) == 2 else None
+    relationship = next((r for r in owner.relationships if second in (r.requirement, r.name)), None)
+    target = templates.get(relationship.target) if relationship is not None else None
+    if target is None or len(words) != 3 or second in owner.capabilities:
+        return None
+    wanted = words[2].text
+    capability = target.capabilities.get(relationship.capability or "") if relationship is not None else None
+    of_capability = capability is not None and wanted in capability.properties
+    return f"{target.name} {wanted}" if wanted in target.properties and not of_capability else None

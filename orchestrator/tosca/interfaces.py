@@ -92,7 +92,9 @@ class InterfaceParts(msgspec.Struct, frozen=True):
         for name, operation in self.operations.items():
             inherited = operations.get(name)
             operations[name] = operation.over(inherited) if inherited is not None else operation
-        notifications = {**other.notifications, **self.notifications}
+        notifications = dict(other.notifications)
+        for name, own in self.notifications.items():
+            notifications[name] = _notification_over(own, notifications.get(name))
         return InterfaceParts(
             self.name, self.type or other.type, self.inputs.over(other.inputs), operations, notifications
         )
@@ -112,6 +114,18 @@ class InterfaceParts(msgspec.Struct, frozen=True):
                 parts.span,
             )
         return Interface(self.name, self.type, operations, self.notifications)
+
+
+def _notification_over(own: Notification, inherited: Notification | None) -> Notification:
+    if inherited is None:
+        return own
+    return Notification(
+        own.name,
+        {**inherited.outputs, **own.outputs},
+        _implementation_over(own.implementation, inherited.implementation),
+        own.description or inherited.description,
+        own.span or inherited.span,
+    )
 
 
 def _implementation_over(own: Implementation | None, inherited: Implementation | None) -> Implementation | None:
@@ -190,33 +204,27 @@ class InterfaceReader:
             before = inherited.operations.get(operation_key.text) if inherited else None
             operations[operation_key.text] = self._operation(operation_key, operation, before, typed)
         type_name = text_of(body.get("type"), "type", self._problems) or None
-        return InterfaceParts(name, type_name, inputs, operations, self._notifications(body, inherited))
+        return InterfaceParts(name, type_name, inputs, operations, self._notifications(body))
 
-    def _notifications(self, body: Map, inherited: InterfaceParts | None) -> dict[str, Notification]:
+    def _notifications(self, body: Map) -> dict[str, Notification]:
         tree = as_map(body.get("notifications"), "notifications", self._problems)
-        found: dict[str, Notification] = {}
-        for key, value in tree.items() if tree is not None else ():
-            before = inherited.notifications.get(key.text) if inherited else None
-            found[key.text] = self._notification(key, value, before or Notification(key.text))
-        return found
+        return {key.text: self._notification(key, value) for key, value in tree.items()} if tree is not None else {}
 
-    def _notification(self, key: Scalar, tree: Tree, before: Notification) -> Notification:
-        """A notification over an inherited one; a text alone is its implementation."""
+    def _notification(self, key: Scalar, tree: Tree) -> Notification:
+        """A notification as written; a text alone is its implementation."""
         if isinstance(tree, Scalar):
             implementation = None if tree.is_null else self._implementation(tree)
-            return msgspec.structs.replace(
-                before, implementation=implementation or before.implementation, span=key.span
-            )
+            return Notification(key.text, implementation=implementation, span=key.span)
         fields = as_map(tree, f"the notification {key.text!r}", self._problems)
         if fields is None:
-            return before
+            return Notification(key.text, span=key.span)
         check_keynames(fields, _NOTIFICATION_KEYNAMES, f"the notification {key.text!r}", self._problems)
         written = fields.get("implementation")
         return Notification(
             key.text,
-            {**before.outputs, **self._outputs(fields.get("outputs"))},
-            _implementation_over(self._implementation(written) if written else None, before.implementation),
-            text_of(fields.get("description"), "description", self._problems) or before.description,
+            self._outputs(fields.get("outputs")),
+            self._implementation(written) if written is not None else None,
+            text_of(fields.get("description"), "description", self._problems),
             key.span,
         )
 

@@ -91,8 +91,25 @@ def test_done_steps_are_not_run_again() -> None:
     assert trace(Progress(plan("abc", ("a", "b"), ("b", "c")), done={"a", "b"}), {}) == "c"
 
 
-def test_a_done_step_behind_one_that_is_to_be_done_again_runs_again() -> None:
-    assert trace(Progress(plan("abc", ("a", "b"), ("b", "c")), done={"b"}), {}) == "abc"
+def test_a_done_step_is_passed_whenever_it_could_start() -> None:
+    assert trace(Progress(plan("abc", ("a", "b"), ("b", "c")), done={"b"}), {}) == "ac"
+
+
+def test_a_done_step_beside_a_failed_one_is_not_done_again() -> None:
+    shape = plan("srx", ("s", "r"), ("s", "x"))
+    assert trace(Progress(shape, done={"x"}), {}) == "sr"
+
+
+def test_a_clean_up_is_done_again_when_its_step_fails_again() -> None:
+    shape = plan("azy", ("a", "z", FAILURE), ("z", "y"))
+    progress = Progress(shape, done={"z", "y"})
+    assert progress.done == frozenset()
+    assert trace(progress, {"a": FAILURE}) == "azy"
+
+
+def test_a_clean_up_of_a_done_step_stays_done() -> None:
+    shape = plan("abz", ("a", "b"), ("a", "z", FAILURE), ("b", "z"))
+    assert trace(Progress(shape, done={"a", "b", "z"}), {}) == ""
 
 
 def test_halt_starts_nothing_more() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sketches import ids, links, node, relation, topologies, topology
 
@@ -104,6 +104,7 @@ def test_what_is_not_wholly_there_is_done_again() -> None:
     assert (found.names(Change.ADDED), found.names(Change.CHANGED)) == (("A",), ("B",))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(topologies())
 def test_nothing_is_different_from_itself(made: Topology) -> None:
     again = msgspec.json.decode(msgspec.json.encode(made), type=Topology)
@@ -182,12 +183,14 @@ def test_relationships_that_stay_are_not_taken_away_from_a_changed_node() -> Non
     assert [s.id for s in plan.steps if s.kind is StepKind.OPERATION] == ["A_stop", "A_start"]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(topologies())
 def test_from_nothing_it_is_the_install(made: Topology) -> None:
     plan, install = updated(EMPTY, made), generated_plan(made, "install")
     assert (plan.steps, plan.edges) == (install.steps, install.edges)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(topologies())
 def test_to_nothing_it_is_the_uninstall(made: Topology) -> None:
     plan, uninstall = updated(made, EMPTY), generated_plan(made, "uninstall")
@@ -213,6 +216,7 @@ def changes(draw: st.DrawFn) -> tuple[Topology, Topology]:
     return old, msgspec.structs.replace(new, node_templates=kept)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(changes())
 def test_the_order_of_any_update(pair: tuple[Topology, Topology]) -> None:
     old, new = pair

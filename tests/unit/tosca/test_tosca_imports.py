@@ -18,7 +18,8 @@ node_types:
     derived_from: far.Node
     properties: { p: { type: far.Data, required: false } }
     capabilities: { c: far.Capability }
-    requirements: [ { r: { capability: far.Capability, node: far.Node, relationship: far.Uses, occurrences: [ 0, 1 ] } } ]
+    requirements:
+      - r: { capability: far.Capability, node: far.Node, relationship: far.Uses, occurrences: [ 0, 1 ] }
     interfaces: { I: { type: far.Interface } }
 topology_template:
   inputs: { i: { type: far.Data } }

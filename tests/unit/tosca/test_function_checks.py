@@ -1,0 +1,64 @@
+"""Functions that are defined by each other or that name what cannot be there, found when a document is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from orchestrator.tosca import Catalog, Reading
+
+TYPES = """\
+tosca_definitions_version: tosca_simple_yaml_1_3
+node_types:
+  a.Host:
+    derived_from: tosca.nodes.Root
+    properties: { p: { type: string, default: x }, q: { type: string, default: x } }
+    capabilities: { host: { type: tosca.capabilities.Container } }
+  a.App:
+    derived_from: a.Host
+    requirements:
+      - on:
+          capability: tosca.capabilities.Container
+          relationship: tosca.relationships.HostedOn
+          occurrences: [ 0, 1 ]
+"""
+CIRCLES = {
+    "itself": ("{ p: { get_property: [ SELF, p ] } }", "{}", "app.p -> app.p"),
+    "by name": (
+        "{ p: { get_property: [ host, q ] } }",
+        "{ q: { get_property: [ app, p ] } }",
+        "app.p -> host.q -> app.p",
+    ),
+    "over its host": (
+        "{ p: { get_property: [ HOST, q ] } }",
+        "{ q: { get_property: [ app, p ] } }",
+        "app.p -> host.q -> app.p",
+    ),
+    "over a requirement": (
+        "{ p: { concat: [ a, { get_property: [ SELF, on, q ] } ] } }",
+        "{ q: { get_property: [ app, p ] } }",
+        "app.p -> host.q -> app.p",
+    ),
+}
+
+
+def document(app: str, host: str) -> str:
+    return TYPES + (
+        "topology_template:\n  node_templates:\n"
+        f"    app: {{ type: a.App, properties: {app}, requirements: [ {{ on: host }} ] }}\n"
+        f"    host: {{ type: a.Host, properties: {host} }}\n"
+    )
+
+
+@pytest.mark.parametrize("kind", CIRCLES)
+def test_properties_in_a_circle(kind: str, read: Callable[..., Reading]) -> None:
+    app, host, circle = CIRCLES[kind]
+    (problem,) = read(document(app, host), Catalog()).problems
+    assert problem.code == "T0605"
+    assert circle in problem.message
+
+
+def test_properties_that_end_somewhere_are_no_circle(read: Callable[..., Reading]) -> None:
+    app, host = "{ p: { get_property: [ SELF, on, p ] } }", "{ p: { get_property: [ app, q ] } }"
+    assert read(document(app, host), Catalog()).problems == ()
