@@ -70,13 +70,14 @@ def _character(character: str) -> str:
     json = "".join(rf"\\+u(?i:{units[i : i + 2].hex()})" for i in range(0, len(units), 2))
     python = rf"\\+(?i:x{ord(character):02x}|U{ord(character):08x})"
     ways = [*_SPECIAL.get(character, ()), rf"\\*{re.escape(character)}", json, python, url]
-    return f"(?:{'|'.join(ways)})"
+    optional = "?" if character == "\r" else ""  # a line's end may lose it
+    return f"(?:{'|'.join(ways)}){optional}"
 
 
 _SPECIAL = {
     " ": (r"\s+", r"\+"),
     "\n": (r"\\+n", r"\r?\n"),
-    "\r": (r"\\+r", r""),
+    "\r": (r"\\+r",),
     "\t": (r"\\+t", r"\s+"),
     "\b": (r"\\+b",),
     "\f": (r"\\+f",),

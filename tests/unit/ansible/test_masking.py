@@ -10,7 +10,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.ansible.masking import Mask
@@ -31,6 +31,7 @@ ESCAPES: list[Callable[[str], str]] = [
 
 
 @given(secret=st.text(min_size=1, max_size=40).filter(str.strip), escape=st.sampled_from(ESCAPES))
+@example(secret="0\r", escape=str)
 def test_no_escape_saves_a_secret(secret: str, escape: Callable[[str], str]) -> None:
     try:
         escaped = escape(secret)
