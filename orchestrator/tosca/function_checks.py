@@ -44,11 +44,40 @@ class FunctionChecker:
         self._topology = topology
         self._types = types
         self._problems = problems
+        self._types_seen: set[str] = set()
 
     def template(self, template: NodeTemplate) -> None:
-        """The values that a node template assigns."""
+        """The values that a node template assigns, and what the operations of its type read of it."""
         for expression in _assigned(template):
             self.expression(expression, template)
+        if template.type not in self._types_seen:
+            self._types_seen.add(template.type)
+            self._operations_of_type(template)
+
+    def _operations_of_type(self, template: NodeTemplate) -> None:
+        """Properties of the node itself that its type's operations read and that it does not have.
+
+        A warning, not an error: with Yorc too such an operation fails only when it is called. What it reads of inputs
+        is not checked: real types read inputs that not every topology has.
+        """
+        node_type = self._types.whole_node(template.type)
+        if node_type is None:
+            return
+        ends = {*node_type.capabilities, *node_type.requirements}
+        for interface in node_type.interfaces.values():
+            for operation in interface.operations.values():
+                for expression in operation.inputs.values():
+                    for call in calls(expression):
+                        words = _words(call) if call.function is Function.GET_PROPERTY else []
+                        if len(words) < 2 or words[0].text != "SELF" or words[1].text in ends:
+                            continue
+                        if _definition(call.function, node_type, words[1].text) is None:
+                            message = (
+                                f"{interface.name}.{operation.name} of {template.type} reads the property "
+                                f"{words[1].text!r}, which the type does not have"
+                            )
+                            hint = did_you_mean(words[1].text, list(node_type.properties))
+                            self._problems.warning(codes.UNKNOWN_FUNCTION_PROPERTY, message, words[1].span, hint)
 
     def expression(self, expression: Expression, owner: NodeTemplate | None) -> None:
         """Every function in an expression; ``owner`` is what SELF means, None where it means nothing."""

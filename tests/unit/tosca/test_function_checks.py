@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from orchestrator.tosca import Catalog, Reading
+from orchestrator.model.problems import Severity
+from orchestrator.tosca import Catalog, Reading, read_text
 
 TYPES = """\
 tosca_definitions_version: tosca_simple_yaml_1_3
@@ -62,3 +64,30 @@ def test_properties_in_a_circle(kind: str, read: Callable[..., Reading]) -> None
 def test_properties_that_end_somewhere_are_no_circle(read: Callable[..., Reading]) -> None:
     app, host = "{ p: { get_property: [ SELF, on, p ] } }", "{ p: { get_property: [ app, q ] } }"
     assert read(document(app, host), Catalog()).problems == ()
+
+
+def test_a_type_whose_operation_reads_a_property_that_it_does_not_have_is_warned_of(tmp_path: Path) -> None:
+    text = """\
+tosca_definitions_version: tosca_simple_yaml_1_3
+node_types:
+  t.Node:
+    derived_from: tosca.nodes.Root
+    properties: { folder: { type: string, required: false } }
+    interfaces:
+      Work:
+        operations:
+          go:
+            inputs:
+              where: { get_property: [ SELF, foldr ] }
+              right: { get_property: [ SELF, folder ] }
+              other: { get_input: not_every_topology_has_it }
+topology_template:
+  node_templates:
+    A: { type: t.Node }
+    B: { type: t.Node }
+"""
+    reading = read_text(text, "t.yaml", tmp_path)
+    assert [(p.code, p.severity, p.span.line, p.span.column) for p in reading.problems if p.span] == [
+        ("T0604", Severity.WARNING, 11, 46)
+    ]
+    assert reading.problems[0].hint == "did you mean `folder`?"
