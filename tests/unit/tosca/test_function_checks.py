@@ -90,4 +90,4 @@ topology_template:
     assert [(p.code, p.severity, p.span.line, p.span.column) for p in reading.problems if p.span] == [
         ("T0604", Severity.WARNING, 11, 46)
     ]
-    assert reading.problems[0].hint == "did you mean `folder`?"
+    assert reading.problems[0].hint == "did you mean 'folder'?"
