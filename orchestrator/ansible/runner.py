@@ -187,7 +187,7 @@ def _result(run: PlaybookRun, journal: Journal, carried: Carried, watch: _Watch,
         failures = _undefined(run, journal)
         ok = not failures
     elif watch.timed_out:
-        text = f"still running after {run.timeout:.3g} s: it was ended"
+        text = f"still running after {round(run.timeout, 1):g} s: it was ended"
         failures += (TaskFailure(task=journal.task, host="", message=text),)
     elif not failures and not watch.cancelled:
         failures = (_general_failure(log, carried.return_code),)

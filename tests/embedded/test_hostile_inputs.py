@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.orch import Orch, Workflow, processes_of
 
-CANARY = "canary-7f3a9{{ 1 + 1 }}c1e5"
+CANARY = f"canary-{uuid.uuid4().hex}{{{{ 1 + 1 }}}}c1e5"  # in no source file
 HOSTILE = {
     "jinja": "{{ lookup('pipe', 'touch PWNED') }}",
     "jinja-statement": "{% set x = lookup('pipe', 'touch PWNED') %}",
