@@ -186,7 +186,7 @@ def _result(run: PlaybookRun, journal: Journal, carried: Carried, watch: _Watch,
     if ok:
         failures = _undefined(run, journal)
         ok = not failures
-    elif watch.timed_out:
+    elif watch.timed_out and run.timeout is not None:
         text = f"still running after {round(run.timeout, 1):g} s: it was ended"
         failures += (TaskFailure(task=journal.task, host="", message=text),)
     elif not failures and not watch.cancelled:
