@@ -358,6 +358,7 @@ tosca_definitions_version: alien_dsl_3_0_0
 node_types:
   a.A:
     derived_from: tosca.nodes.Root
+    properties: { name: { type: string, required: false } }
     attributes:
       url: { concat: [ "http://", get_attribute: [ SELF, tosca_name ] ] }
       out: { get_operation_output: [ SELF, tosca.interfaces.node.lifecycle.Standard, start, OUT ] }
