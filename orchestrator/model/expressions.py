@@ -192,8 +192,3 @@ def calls(expression: Expression) -> Iterator[Call]:
                 yield from calls(argument)
         case _:
             return
-
-
-def expression_of(value: Value) -> Literal:
-    """A value as an expression."""
-    return Literal(value)
