@@ -7,7 +7,7 @@ import sqlalchemy as sa
 SCHEMA = "orch"
 """Where the tables are on PostgreSQL."""
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in :mod:`orchestrator.state.migrations`, which makes the tables that are described here."""
 
 metadata = sa.MetaData()
@@ -47,6 +47,17 @@ instances = sa.Table(
     sa.Column("updated", sa.Float, nullable=False),
 )
 
+attributes = sa.Table(
+    "attributes",
+    metadata,
+    sa.Column("deployment_id", sa.String(32), primary_key=True),
+    sa.Column("node", sa.Text, primary_key=True),
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("updated", sa.Float, nullable=False),
+)
+
 executions = sa.Table(
     "executions",
     metadata,
@@ -63,6 +74,7 @@ executions = sa.Table(
     sa.Column("started", sa.Float),
     sa.Column("ended", sa.Float),
     sa.Column("failure", sa.Text),
+    sa.Column("outputs", sa.Text),
 )
 
 ledger = sa.Table(
@@ -75,6 +87,8 @@ ledger = sa.Table(
     sa.Column("started", sa.Float, nullable=False),
     sa.Column("ended", sa.Float),
     sa.Column("failure", sa.Text),
+    sa.Column("fingerprint", sa.String(64)),
+    sa.Column("cancel_requested", sa.Float),
 )
 
 jobs = sa.Table(
@@ -116,6 +130,7 @@ events = sa.Table(
     sa.Column("level", sa.String(10), nullable=False),
     sa.Column("step", sa.Text),
     sa.Column("node", sa.Text),
+    sa.Column("instance", sa.Text),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("data", sa.Text),
 )
@@ -128,3 +143,13 @@ processes = sa.Table(
     sa.Column("pid", sa.Integer, primary_key=True),
     sa.Column("start_time", sa.Float, primary_key=True),
 )
+
+places = sa.Table(
+    "places",
+    metadata,
+    sa.Column("site", sa.Text, primary_key=True),
+    sa.Column("token", sa.Text, primary_key=True),
+    sa.Column("execution_id", sa.String(32), nullable=False, index=True),
+    sa.Column("taken", sa.Float, nullable=False),
+)
+"""Jobs that count against what a site takes at once."""
