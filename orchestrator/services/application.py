@@ -1,30 +1,29 @@
-"""The program of a local PyCOMPSs job: ``python -m orchestrator.services.application REQUEST.json``.
+#!/usr/bin/env python3
+# This file is copied to clusters, with the folder standin beside it, and must run on Python 3.6 there.
+# ruff: noqa: UP006, UP035, UP045
+"""The program of a PyCOMPSs job: ``python application.py REQUEST.json``, in the job's folder.
 
 It unpacks the application bundle that the job's image is, finds the program in it and becomes it (``execve``), so that
 signals and the exit status are the program's own. Under ``runcompss`` where that is installed; else under plain Python,
 task after task, with the ``pycompss`` stand-in beside this file. What it did is told on standard output, which is the
 job's log; exit status 2 and a line on standard error when the request cannot be met.
-"""
 
-from __future__ import annotations
+This file needs the standard library only (Python 3.6 or newer).
+"""
 
 import contextlib
 import errno
 import gzip
 import hashlib
+import json
 import os
 import shutil
 import sys
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
-
-import msgspec
-
-from orchestrator.errors import OrchError, StorageError, UserError
+from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Tuple
 
 BUNDLE_MANIFEST = ".bundle.json"
 SITE_PACKAGES = ".site-packages"
@@ -33,6 +32,9 @@ MANIFEST_FORMAT = 1
 
 _SOURCE_AND_RUN = '. "$0" && exec "$@"'
 _PYTHONS = ("", "python", "python3")
+_AGAIN = "deploy the topology again, which builds and transfers it"
+_BLOCK = 1024 * 1024
+_BAD_GZIP = getattr(gzip, "BadGzipFile", OSError)  # Python 3.8 and newer
 
 # What enqueue_compss hands on to runcompss, from the option help of pycompss-cli 3.4; all others concern the queue.
 _RUNCOMPSS_OPTIONS = frozenset(
@@ -111,67 +113,111 @@ _RUNCOMPSS_OPTIONS = frozenset(
 )
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to run.
+class ApplicationError(Exception):
+    """The job cannot be run; the message says what is wrong and what to do. 2: the request was wrong."""
 
-    ``image`` is the path of an application bundle, unpacked below ``unpack_folder``. ``command`` is the path of the
-    program, from the root of the image. ``arguments`` reach the program as they are. ``extra_options`` are options of
-    enqueue_compss. ``environment`` is put over the environment of the job. ``runcompss`` is its path, None for none.
-    """
+    exit_status = 2
+
+
+class MachineError(ApplicationError):
+    """This machine cannot run the job as it is now."""
+
+    exit_status = 1
+
+
+class Request(NamedTuple):
+    """What to run. ``~`` at the beginning of ``image`` and ``unpack_folder`` is the home of whoever runs it."""
 
     command: str
+    """Path of the program, from the root of the image where there is one."""
     unpack_folder: str = ""
-    image: str | None = None
-    arguments: tuple[str, ...] = ()
-    extra_options: tuple[str, ...] = ()
+    image: Optional[str] = None
+    """Path of an application bundle, unpacked below ``unpack_folder``."""
+    arguments: Tuple[str, ...] = ()
+    """They reach the program as they are."""
+    extra_options: Tuple[str, ...] = ()
+    """Options of enqueue_compss."""
     python_interpreter: str = ""
-    environment: Mapping[str, str] = {}
-    runcompss: str | None = None
+    environment: Dict[str, str] = {}  # noqa: RUF012 of a tuple, never changed
+    """Put over the environment of the job."""
+    runcompss: Optional[str] = None
+    """Its path; None for none."""
     num_nodes: int = 1
     qos: str = ""
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class Manifest(NamedTuple):
     """What a bundle says of itself. ``unsatisfied`` are requirements of the step that no bundle can bring."""
 
-    format: int
-    workflow: str = ""
-    step_id: str = ""
-    unsatisfied: tuple[str, ...] = ()
+    workflow: str
+    step_id: str
+    unsatisfied: Tuple[str, ...]
 
 
-class Options(msgspec.Struct, frozen=True):
+class Options(NamedTuple):
     """The options of enqueue_compss that matter on this machine, and those that do not."""
 
-    pythonpath: tuple[str, ...] = ()
-    env_script: str = ""
-    python_interpreter: str = ""
-    job_execution_dir: str = ""
-    for_runcompss: tuple[str, ...] = ()
-    without_meaning: tuple[str, ...] = ()
+    pythonpath: Tuple[str, ...]
+    env_script: str
+    python_interpreter: str
+    job_execution_dir: str
+    for_runcompss: Tuple[str, ...]
+    without_meaning: Tuple[str, ...]
 
 
 def read_request(path: Path) -> Request:
-    """The request in a file. Raises UserError."""
+    """The request in a file. Raises ApplicationError."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Request)
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"cannot read the request {path}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise UserError(f"the request {path} is not right: {error}") from error
+        raise ApplicationError(f"cannot read the request {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ApplicationError(f"the request {path} is not right: {error}") from error
+    wrong = _wrong(content)
+    if wrong:
+        raise ApplicationError(f"the request {path} is not right: {wrong}")
+    words = {name: tuple(content[name]) for name in ("arguments", "extra_options") if name in content}
+    found = Request(**{**content, **words})
+    home = os.path.expanduser
+    return found._replace(image=home(found.image) if found.image else None, unpack_folder=home(found.unpack_folder))
 
 
-def parse_options(words: tuple[str, ...]) -> Options:
+def _wrong(content: Any) -> str:
+    """What is wrong with a request; empty when nothing is."""
+    if not isinstance(content, dict):
+        return "it is no map"
+    unknown = sorted(set(content) - set(Request._fields))
+    if unknown:
+        return f"unknown field `{unknown[0]}`"
+    if "command" not in content:
+        return "it names no command"
+    for name, value in content.items():
+        if not _fits(name, value):
+            return f"{name} cannot be {json.dumps(value)}"
+    return ""
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name in ("arguments", "extra_options"):
+        return isinstance(value, list) and all(isinstance(word, str) for word in value)
+    if name == "environment":
+        return isinstance(value, dict) and all(isinstance(word, str) for word in value.values())
+    if name == "num_nodes":
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, str) or (value is None and name in ("image", "runcompss"))
+
+
+def parse_options(words: Tuple[str, ...]) -> Options:
     """Sorts options of enqueue_compss, each written ``--name=value`` or ``--flag``, by who has a use for them."""
-    known: dict[str, str] = {}
-    pythonpath: list[str] = []
-    for_runcompss: list[str] = []
-    without_meaning: list[str] = []
+    known = {"env_script": "", "python_interpreter": "", "job_execution_dir": ""}
+    pythonpath = []  # type: List[str]
+    for_runcompss = []  # type: List[str]
+    without_meaning = []  # type: List[str]
     for word in words:
         name, _, value = word.lstrip("-").partition("=")
         if name == "pythonpath":
             pythonpath += [part for part in value.split(":") if part]
-        elif name in ("env_script", "python_interpreter", "job_execution_dir"):
+        elif name in known:
             known[name] = value
         elif name in _RUNCOMPSS_OPTIONS:
             for_runcompss.append(word)
@@ -188,8 +234,8 @@ def parse_options(words: tuple[str, ...]) -> Options:
 def unpack(image: Path, unpack_folder: Path) -> Path:
     """The root of an application bundle: ``unpack_folder/<sha256 of the bundle>``, unpacked there unless it is.
 
-    Nothing is written outside of that folder, and it appears whole or not at all. Raises UserError for a bundle that is
-    missing, damaged or hostile, StorageError when the folder cannot be written.
+    Nothing is written outside of that folder, and it appears whole or not at all. Raises ApplicationError for a bundle
+    that is missing, damaged or hostile, MachineError when the folder cannot be written.
     """
     root = unpack_folder / _checksum(image)
     if root.is_dir():
@@ -203,9 +249,9 @@ def unpack(image: Path, unpack_folder: Path) -> Path:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
-        raise StorageError(
-            f"cannot unpack the image {image} into {unpack_folder}: {error.strerror or error}",
-            hint="make room and make the folder writable, then run the job again",
+        raise MachineError(
+            f"cannot unpack the image {image} into {unpack_folder}: {error.strerror or error} "
+            "(make room and make the folder writable, then run the job again)"
         ) from error
     return root
 
@@ -213,12 +259,12 @@ def unpack(image: Path, unpack_folder: Path) -> Path:
 def _checksum(image: Path) -> str:
     try:
         with image.open("rb") as bundle:
-            return hashlib.file_digest(bundle, "sha256").hexdigest()
+            digest = hashlib.sha256()
+            for block in iter(lambda: bundle.read(_BLOCK), b""):
+                digest.update(block)
+            return digest.hexdigest()
     except OSError as error:
-        raise UserError(
-            f"cannot read the image {image}: {error.strerror}",
-            hint="deploy the topology again, which builds and transfers it",
-        ) from error
+        raise ApplicationError(f"cannot read the image {image}: {error.strerror} ({_AGAIN})") from error
 
 
 def _extract(image: Path, folder: Path) -> None:
@@ -226,12 +272,11 @@ def _extract(image: Path, folder: Path) -> None:
         with tarfile.open(image, "r:gz") as archive:
             if hasattr(tarfile, "data_filter"):
                 archive.extractall(folder, filter="data")
-            else:  # Python 3.11 before 3.11.4
+            else:  # older than Python 3.12 and its backports
                 archive.extractall(folder, members=[_plain(member) for member in archive])  # noqa: S202 checked
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise UserError(
-            f"the image {image} is not an application bundle of orch, or is damaged: {error}",
-            hint="deploy the topology again, which builds and transfers it",
+    except (tarfile.TarError, _BAD_GZIP, zlib.error, EOFError) as error:
+        raise ApplicationError(
+            f"the image {image} is not an application bundle of orch, or is damaged: {error} ({_AGAIN})"
         ) from error
 
 
@@ -253,37 +298,39 @@ def _adopt(scratch: Path, root: Path) -> None:
 
 
 def read_manifest(root: Path, image: Path) -> Manifest:
-    """What an unpacked bundle says of itself. Raises UserError."""
+    """What an unpacked bundle says of itself. Raises ApplicationError."""
     try:
-        manifest = msgspec.json.decode((root / BUNDLE_MANIFEST).read_bytes(), type=Manifest)
-    except (OSError, msgspec.DecodeError) as error:
-        raise UserError(
+        content = json.loads((root / BUNDLE_MANIFEST).read_text(encoding="utf-8"))
+        found = content["format"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ApplicationError(
             f"the image {image} is not an application bundle of orch: it has no right {BUNDLE_MANIFEST}"
         ) from error
-    if manifest.format != MANIFEST_FORMAT:
-        raise UserError(
-            f"the image {image} is a bundle of format {manifest.format}; this orch knows format {MANIFEST_FORMAT}",
-            hint="deploy the topology again, which builds and transfers it",
+    if found != MANIFEST_FORMAT:
+        raise ApplicationError(
+            f"the image {image} is a bundle of format {found}; this orch knows format {MANIFEST_FORMAT} ({_AGAIN})"
         )
-    return manifest
+    unsatisfied = tuple(str(word) for word in content.get("unsatisfied") or ())
+    return Manifest(str(content.get("workflow") or ""), str(content.get("step_id") or ""), unsatisfied)
 
 
-def in_image(path: str, root: Path) -> Path | None:
+def in_image(path: str, root: Path) -> Optional[Path]:
     """What an absolute path of the image is outside of it; None when it is not there or leads out of the image."""
     found = root / path.lstrip("/")
-    return found if found.exists() and found.resolve().is_relative_to(root.resolve()) else None
+    whole = root.resolve()
+    return found if found.exists() and whole in (found.resolve(), *found.resolve().parents) else None
 
 
-def find_program(command: str, root: Path | None) -> Path:
-    """The program of a job: in the image where there is one, else on this machine. Raises UserError."""
+def find_program(command: str, root: Optional[Path]) -> Path:
+    """The program of a job: in the image where there is one, else on this machine. Raises ApplicationError."""
     found = in_image(command, root) if root else Path(command)
     if found is not None and found.is_file():
         return found.absolute()
     if root:
-        raise UserError(f"the program {command} is not in the image; the image has {_content(root)}")
-    raise UserError(
-        f"the program {command} is not a file on this machine, and the job has no image that it could be in",
-        hint="let the job's requirement img_transfer name the node that transfers the image, or name an existing file",
+        raise ApplicationError(f"the program {command} is not in the image; the image has {_content(root)}")
+    raise ApplicationError(
+        f"the program {command} is not a file on this machine, and the job has no image that it could be in (let the "
+        "job's requirement img_transfer name the node that transfers the image, or name an existing file)"
     )
 
 
@@ -294,7 +341,7 @@ def _content(root: Path) -> str:
     return (", ".join(files[:10]) or "no files") + more
 
 
-def find_folder(path: str, root: Path | None) -> str | None:
+def find_folder(path: str, root: Optional[Path]) -> Optional[str]:
     """A folder or file named in an option: in the image first, then on this machine; None where there is none."""
     found = in_image(path, root) if root else None
     if found is None and Path(path).exists():
@@ -303,36 +350,37 @@ def find_folder(path: str, root: Path | None) -> str | None:
 
 
 def find_python(name: str) -> str:
-    """The interpreter for ``python_interpreter``: this one for plain Python. Raises UserError."""
+    """The interpreter for ``python_interpreter``: this one for plain Python. Raises ApplicationError."""
     if name in _PYTHONS:
         return sys.executable
     found = shutil.which(name)
     if found is None:
-        raise UserError(f"the Python interpreter {name} (python_interpreter) is not on PATH of this machine")
+        raise ApplicationError(f"the Python interpreter {name} (python_interpreter) is not on PATH of this machine")
     return found
 
 
-def main(arguments: list[str]) -> NoReturn:
+def main(arguments: List[str]) -> NoReturn:
     """Runs the job of a request. Does not return: the process becomes the program, or ends with a message."""
     if len(arguments) != 1:
-        _end(UserError("usage: python -m orchestrator.services.application REQUEST.json"))
+        _end(ApplicationError("usage: application.py REQUEST.json"))
     try:
         _run(read_request(Path(arguments[0])))
-    except OrchError as error:
+    except ApplicationError as error:
         _end(error)
     except ValueError as error:  # a NUL character in a path, an argument or the environment
-        _end(UserError(f"the request {arguments[0]} cannot be passed on to the program: {error}"))
+        _end(ApplicationError(f"the request {arguments[0]} cannot be passed on to the program: {error}"))
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        _end(OrchError(f"cannot start the program: {error.strerror or error}{place}"))
+        _end(MachineError(f"cannot start the program: {error.strerror or error}{place}"))
 
 
 def _run(request: Request) -> NoReturn:
     options = parse_options(request.extra_options)
-    root, manifest = None, None
+    root = None  # type: Optional[Path]
+    manifest = None  # type: Optional[Manifest]
     if request.image:
         if not request.unpack_folder:
-            raise UserError("the request names an image, but no unpack_folder for it")
+            raise ApplicationError("the request names an image, but no unpack_folder for it")
         root = unpack(Path(request.image), Path(request.unpack_folder))
         manifest = read_manifest(root, Path(request.image))
     program = find_program(request.command, root)
@@ -342,7 +390,7 @@ def _run(request: Request) -> NoReturn:
     if options.env_script:
         script = find_folder(options.env_script, root)
         if script is None:
-            raise UserError(
+            raise ApplicationError(
                 f"the script {options.env_script} (--env_script) is neither in the image nor on this machine"
             )
         words = ["/bin/bash", "-c", _SOURCE_AND_RUN, script, *words]
@@ -354,7 +402,7 @@ def _run(request: Request) -> NoReturn:
     os.execve(words[0], words, environment)  # noqa: S606 a list of words, no shell
 
 
-def _python_path(options: Options, root: Path | None) -> tuple[list[str], list[str]]:
+def _python_path(options: Options, root: Optional[Path]) -> Tuple[List[str], List[str]]:
     """The folders for PYTHONPATH, and those that are named and not there."""
     found = {path: find_folder(path, root) for path in options.pythonpath}
     folders = [folder for folder in found.values() if folder]
@@ -363,7 +411,7 @@ def _python_path(options: Options, root: Path | None) -> tuple[list[str], list[s
     return folders, [path for path, folder in found.items() if not folder]
 
 
-def _words(request: Request, options: Options, program: Path, pythonpath: list[str]) -> list[str]:
+def _words(request: Request, options: Options, program: Path, pythonpath: List[str]) -> List[str]:
     """The command line to become."""
     interpreter = request.python_interpreter or options.python_interpreter
     if request.runcompss is None:
@@ -376,7 +424,7 @@ def _words(request: Request, options: Options, program: Path, pythonpath: list[s
     return [request.runcompss, *own, *options.for_runcompss, str(program), *request.arguments]
 
 
-def _environment(request: Request, pythonpath: list[str]) -> dict[str, str]:
+def _environment(request: Request, pythonpath: List[str]) -> Dict[str, str]:
     environment = {**os.environ, **request.environment}
     environment.setdefault("PYTHONUNBUFFERED", "1")  # or the log, which is a file, would be followed in blocks
     if request.runcompss is None:
@@ -386,7 +434,7 @@ def _environment(request: Request, pythonpath: list[str]) -> dict[str, str]:
 
 
 def _tell(
-    request: Request, options: Options, manifest: Manifest | None, program: Path, pythonpath_not_found: list[str]
+    request: Request, options: Options, manifest: Optional[Manifest], program: Path, pythonpath_not_found: List[str]
 ) -> None:
     """The first lines of the log: what is run how, and what of the request has no effect here."""
     if request.runcompss:
@@ -412,11 +460,10 @@ def _say(text: str) -> None:
     sys.stdout.write(f"orch: {text}\n")
 
 
-def _end(error: OrchError) -> NoReturn:
+def _end(error: ApplicationError) -> NoReturn:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
-    hint = f" ({error.hint})" if error.hint else ""
-    sys.stderr.write(f"orch: {error.message}{hint}\n")
+    sys.stderr.write(f"orch: {error}\n")
     raise SystemExit(error.exit_status)
 
 

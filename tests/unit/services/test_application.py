@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import json
@@ -16,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import StorageError, UserError
 from orchestrator.services import application
 
 PROGRAM = """
@@ -217,7 +217,7 @@ def test_missing_requirements_are_named(job: Path, tmp_path: Path) -> None:
         ),
         ({"command": "/../../../../../../../etc/passwd"}, "is not in the image"),
         ({"command": "/wordcount/src"}, "/wordcount/src is not in the image"),
-        ({"command": 5}, "Expected `str`, got `int` - at `$.command`"),
+        ({"command": 5}, "command cannot be 5"),
         ({"comand": "x"}, "unknown field `comand`"),
         ({"unpack_folder": ""}, "no unpack_folder"),
         ({"arguments": ["a\0b"]}, "embedded null byte"),
@@ -244,7 +244,7 @@ def test_missing_things_are_named_with_a_way_out(job: Path, tmp_path: Path) -> N
     with pytest.raises(SystemExit) as end:
         application.main([])
     assert end.value.code == 2
-    with pytest.raises(UserError, match="cannot read the request"):
+    with pytest.raises(application.ApplicationError, match="cannot read the request"):
         application.read_request(tmp_path / "none.json")
 
 
@@ -289,7 +289,7 @@ def hostile_archive(path: Path, kind: str) -> Path:
 def test_nothing_is_written_outside(tmp_path: Path, kind: str, filters: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not filters:
         monkeypatch.delattr(tarfile, "data_filter", raising=False)
-    with pytest.raises(UserError, match="not an application bundle"):
+    with pytest.raises(application.ApplicationError, match="not an application bundle"):
         application.unpack(hostile_archive(tmp_path / "i.tgz", kind), tmp_path / "a" / "images")
     assert not list(tmp_path.rglob("outside"))
     assert list((tmp_path / "a" / "images").iterdir()) == []
@@ -322,7 +322,9 @@ def test_a_quicker_job_wins_the_race(tmp_path: Path, image: Path, monkeypatch: p
 
 def test_folder_that_cannot_be_written(tmp_path: Path, image: Path) -> None:
     (tmp_path / "images").write_text("a file where a folder belongs")
-    with pytest.raises(StorageError, match=f"cannot unpack the image {image} into {tmp_path}/images: File exists"):
+    with pytest.raises(
+        application.MachineError, match=f"cannot unpack the image {image} into {tmp_path}/images: File exists"
+    ):
         application.unpack(image, tmp_path / "images")
 
 
@@ -334,3 +336,7 @@ def test_link_out_of_the_image_is_not_followed(tmp_path: Path) -> None:
     (root / "own.py").touch()
     assert application.in_image("/link.py", root) is None
     assert application.in_image("/own.py", root) == root / "own.py"
+
+
+def test_it_can_be_read_by_the_pythons_of_clusters() -> None:
+    ast.parse(Path(application.__file__).read_text(), feature_version=(3, 6))
