@@ -10,7 +10,8 @@ This file needs the standard library only (Python 3.6 or newer, Linux) and is bo
     launcher.py cancel --root ROOT TOKEN [--grace S]   -> the job's status
     launcher.py status --root ROOT TOKEN...            -> a list of statuses
 
-A job is ``{"token", "argv", "env": {added}, "unset": [names], "files": {name: text}}``. Its folder holds:
+A job is ``{"token", "argv", "env": {added}, "unset": [names], "files": {name: text}, "stdin": text}``. What it gets on
+standard input is written nowhere: that is for secrets. Its folder holds:
 
 =============  =======================================================================================
 job.json       the job as submitted, and its files beside it
@@ -67,6 +68,7 @@ START_TIMEOUT = 30.0  # seconds until a supervisor must have taken a job over
 CANCEL_GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 LEFTOVER_GRACE = 2.0  # the same for what a finished program left running
 KILL_TIMEOUT = 15.0  # seconds that processes get to disappear after SIGKILL
+STDIN_SIZE = 60000  # bytes that a pipe takes before anybody reads
 STALE_FOLDER = 3600.0  # seconds after which an unfinished hidden folder is rubbish of a dead submission
 
 
@@ -133,7 +135,7 @@ def _submit(root: _Path, job: Dict[str, Any], reach: Callable[[str], None]) -> S
     adopted = not _make_folder(root, folder, job)
     reach("after_folder")
     if not (_has(folder, STARTED) or _has(folder, EXIT)):
-        _start(folder, job["unset"])
+        _start(folder, job["unset"], job["stdin"].encode("utf-8"))
     return Submitted(job["token"], folder, adopted)
 
 
@@ -141,7 +143,7 @@ def _checked(job: Dict[str, Any]) -> Dict[str, Any]:
     """The job with its optional parts filled in; raises :class:`LauncherError` when it is malformed."""
     if not isinstance(job, dict):
         raise LauncherError("a job must be a JSON object with token and argv")
-    unknown = sorted(set(job) - {"token", "argv", "env", "unset", "files"})
+    unknown = sorted(set(job) - {"token", "argv", "env", "unset", "files", "stdin"})
     if unknown:
         raise LauncherError(f"a job has no {', '.join(unknown)}")
     token, argv = job.get("token"), job.get("argv")
@@ -155,7 +157,10 @@ def _checked(job: Dict[str, Any]) -> Dict[str, Any]:
         raise LauncherError(f"job {token}: unset must be a list of names of variables")
     if not (isinstance(files, dict) and all(_is_file_name(n) and isinstance(t, str) for n, t in files.items())):
         raise LauncherError(f"job {token}: files must map plain file names (none of {', '.join(_OURS)}) to text")
-    return {"token": token, "argv": argv, "env": env, "unset": unset, "files": files}
+    given = job.get("stdin") or ""
+    if not isinstance(given, str) or len(given.encode("utf-8")) > STDIN_SIZE:
+        raise LauncherError(f"job {token}: stdin must be a text of at most {STDIN_SIZE} bytes")
+    return {"token": token, "argv": argv, "env": env, "unset": unset, "files": files, "stdin": given}
 
 
 def _check_token(token: Any) -> None:
@@ -210,15 +215,19 @@ def _sweep(root: str) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _start(folder: str, unset: List[str]) -> None:
+def _start(folder: str, unset: List[str], given: bytes) -> None:
     """Start a supervisor of the job and wait until it, or another one, has taken the job over."""
     reader, writer = os.pipe()
+    source, sink = os.pipe()
     try:
+        os.write(sink, given)
+        os.close(sink)
+        sink = -1
         words = [sys.executable or "python3", "-I", "-S", os.path.abspath(__file__), "supervise", folder, str(writer)]
         with _explained("start the job in", folder):
             process = subprocess.Popen(
                 words,
-                stdin=subprocess.DEVNULL,
+                stdin=source,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 close_fds=True,
@@ -232,9 +241,9 @@ def _start(folder: str, unset: List[str]) -> None:
         answer = _read_line(reader, START_TIMEOUT)
         process.wait()  # the process in between; the supervisor itself is nobody's child by now
     finally:
-        os.close(reader)
-        if writer >= 0:
-            os.close(writer)
+        for fd in (reader, writer, source, sink):
+            if fd >= 0:
+                os.close(fd)
     if answer == "taken":
         _wait_for_start(folder)
     elif answer != "started":
@@ -394,7 +403,6 @@ def _spawn(folder: str, job: Dict[str, Any]) -> Any:
         output = os.open(os.path.join(folder, OUTPUT), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         process = subprocess.Popen(
             job["argv"],
-            stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             close_fds=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import shutil
@@ -85,6 +86,14 @@ def test_a_job_runs_in_its_folder_with_its_files_environment_and_output(tmp_path
     assert (tmp_path / "one").stat().st_mode & 0o777 == 0o700
     assert not hidden(tmp_path)
     assert not hidden(tmp_path / "one")
+
+
+def test_what_a_job_gets_on_standard_input_is_written_nowhere(tmp_path: Path) -> None:
+    given = "canary\n" * 5000
+    launcher.submit(str(tmp_path), shell("t", "sha256sum", stdin=given))
+    ended(tmp_path, "t")
+    assert hashlib.sha256(given.encode()).hexdigest() in (tmp_path / "t" / "output.log").read_text()
+    assert [f for f in tmp_path.rglob("*") if f.is_file() and b"canary" in f.read_bytes()] == []
 
 
 @pytest.mark.parametrize(
