@@ -57,6 +57,7 @@ VERSIONS = {
     "org.eflows4hpc.pycompss.plugin": "1.1.0",
     "pycomps.ansible": "1.1.0",
     "orch-types": "1.0.0",
+    "yorc-slurm-types": "1.1.0",
 }
 PLUGIN = "org.eflows4hpc.pycompss.plugin"
 
@@ -195,6 +196,7 @@ def test_jobs_are_watched_by_the_orchestrator_and_have_their_playbooks_named() -
         ("dls.ansible", "dls.ansible.nodes.DLSDAGRun", "submit_dag.yaml"),
         (PLUGIN, f"{PLUGIN}.nodes.PyCOMPSJob", "submit_pycompss.yaml"),
         ("pycomps.ansible", "pycomps.ansible.nodes.PyCOMPSJob", "submit_pycompss.yaml"),
+        ("yorc-slurm-types", "orch.nodes.SlurmJob", "submit_job.yaml"),
     ):
         runnable = PROFILES[profile]["node_types"][name]["interfaces"][RUNNABLE]
         assert runnable["run"]["implementation"] == {"file": "job", "type": "orch.artifacts.JobWatch"}
