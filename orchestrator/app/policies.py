@@ -16,20 +16,31 @@ from orchestrator.model.topology import Topology
 from orchestrator.model.values import Value
 
 POLICY_TYPE = "orch.policies.Execution"
+PARALLELISM_TYPE = "orch.policies.Parallelism"
 _DURATIONS = ("timeout", "backoff")
 _METADATA = "orch."
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the command line says: a time for the whole workflow, and settings by node (None: of every node)."""
+    """What the command line says.
+
+    ``timeout``: seconds for the whole workflow. ``nodes``: settings by node (None: of every node). ``parallel``: how
+    many operations may be under way at a site ("": at each site).
+    """
 
     timeout: float | None = None
     nodes: Mapping[str | None, Mapping[str, Value]] = field(default_factory=dict)
+    parallel: Mapping[str, int] = field(default_factory=dict)
 
 
-def read_overrides(timeouts: Iterable[str], retries: Iterable[str], continued: Iterable[str]) -> Overrides:
-    """Overrides from words ``[NODE=]VALUE``; a timeout without a node is that of the whole. Raises UserError."""
+def read_overrides(
+    timeouts: Iterable[str], retries: Iterable[str], continued: Iterable[str], parallel: Iterable[str] = ()
+) -> Overrides:
+    """Overrides from words ``[NODE=]VALUE``, those of ``parallel`` from ``[SITE=]N``. Raises UserError.
+
+    A timeout without a node is that of the whole.
+    """
     whole: float | None = None
     nodes: dict[str | None, dict[str, Value]] = {}
     for word in timeouts:
@@ -43,14 +54,16 @@ def read_overrides(timeouts: Iterable[str], retries: Iterable[str], continued: I
         nodes.setdefault(node, {})["retries"] = _setting("retries", value, "--retries")
     for node in continued:
         nodes.setdefault(node, {})["continue_on_error"] = True
-    return Overrides(whole, nodes)
+    places = [_split(word) for word in parallel]
+    return Overrides(whole, nodes, {site or "": _places(value, "--parallel") for site, value in places})
 
 
 def with_policies(plan: Plan, topology: Topology, overrides: Overrides | None = None) -> Plan:
     """The plan with the policy of every operation.
 
-    The command line wins over a node's metadata (``orch.timeout``, ``orch.retries``, …), that over policies of the
-    topology, later ones over earlier ones. Raises UserError for a value that makes no sense, or an unknown node.
+    The plan is also told how many operations may be under way at a site. The command line wins over a node's metadata
+    (``orch.timeout``, ``orch.retries``, …), that over policies of the topology, later ones over earlier ones. Raises
+    UserError for a value that makes no sense, or an unknown node.
     """
     overrides = overrides or Overrides()
     for name in overrides.nodes:
@@ -62,7 +75,27 @@ def with_policies(plan: Plan, topology: Topology, overrides: Overrides | None = 
         msgspec.structs.replace(step, policy=policies[step.node]) if step.kind is StepKind.OPERATION else step
         for step in plan.steps
     )
-    return msgspec.structs.replace(plan, steps=steps, timeout=overrides.timeout)
+    parallel = {**_parallel(topology), **overrides.parallel}
+    return msgspec.structs.replace(plan, steps=steps, timeout=overrides.timeout, parallel=parallel)
+
+
+def _parallel(topology: Topology) -> dict[str, int]:
+    """How many operations may be under way at each site: by metadata ``orch.parallel``, over it by policies."""
+    found: dict[str, int] = {}
+    if (written := topology.metadata.get(f"{_METADATA}parallel")) is not None:
+        found[""] = _places(written, "metadata of the topology")
+    for policy in topology.policies:
+        if PARALLELISM_TYPE in (policy.type, *policy.lineage):
+            said = {n: e.value for n, e in policy.properties.items() if isinstance(e, Literal)}
+            found[str(said.get("site") or "")] = _places(said.get("operations"), f"policy {policy.name}")
+    return found
+
+
+def _places(value: Value, where: str) -> int:
+    text = str(value)
+    if not text.isdigit() or int(text) < 1:
+        raise UserError(f"{where}: {text!r} is no number of operations", hint="a whole number, 1 or more")
+    return int(text)
 
 
 def _policy(topology: Topology, node: str, overrides: Overrides) -> StepPolicy:

@@ -117,7 +117,7 @@ def verbose_option(function: F) -> F:
 
 
 def policy_options(function: F) -> F:
-    """``--timeout``, ``--retries``, ``--continue-on-error``."""
+    """``--timeout``, ``--retries``, ``--continue-on-error``, ``--parallel``."""
     options = (
         click.option(
             "--timeout",
@@ -139,6 +139,13 @@ def policy_options(function: F) -> F:
             multiple=True,
             metavar="NODE",
             help="Go on when an operation of this node has failed.",
+        ),
+        click.option(
+            "--parallel",
+            "parallel",
+            multiple=True,
+            metavar="[SITE=]N",
+            help="How many operations of this execution may be under way at a site, or at each, at the same time.",
         ),
     )
     for option in reversed(options):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
 
 from orchestrator import faults
@@ -59,6 +60,7 @@ class Attempt:
         self._cancelling = False
         self._cleaning_up = False
         self._why = "cancelled by request"
+        self._places: dict[str, asyncio.Semaphore] = {}
 
     async def carry_out(self, journal: Journal) -> ExecutionStatus:
         """Run what is still to do.
@@ -124,9 +126,18 @@ class Attempt:
 
     async def _durably(self, step: PlanStep, durable: Durable) -> Outcome:
         async def carried_out() -> str:
-            return (await self._runner.carry_out(step, self._execution.attempt)).value
+            async with self._place(step.site or ""):
+                return (await self._runner.carry_out(step, self._execution.attempt)).value
 
         return Outcome(await durable(carried_out))
+
+    def _place(self, site: str) -> AbstractAsyncContextManager[object]:
+        """Where a step waits until the plan lets one more of this execution be under way at the site."""
+        parallel = self._parts.plan.parallel
+        limits = [parallel[name] for name in {site, ""} if name in parallel]
+        if not limits:
+            return nullcontext()
+        return self._places.setdefault(site, asyncio.Semaphore(min(limits)))
 
     def _set_states(self, progress: Progress) -> None:
         """Do the ready steps that only set a state, and those that become ready by them, in one transaction."""

@@ -81,13 +81,15 @@ class Edge(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """The steps of a workflow in an order in which each comes after its predecessors, and the edges between them.
 
-    ``timeout``: seconds after which the whole is cancelled.
+    ``timeout``: seconds after which the whole is cancelled. ``parallel``: how many operations may be under way at a
+    site, "" standing for each.
     """
 
     workflow: str
     steps: tuple[PlanStep, ...] = ()
     edges: tuple[Edge, ...] = ()
     timeout: float | None = None
+    parallel: Mapping[str, int] = {}
 
     def step(self, step_id: str) -> PlanStep:
         """The step with this id. Raises KeyError."""

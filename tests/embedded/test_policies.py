@@ -99,8 +99,8 @@ def test_nonsense_is_refused(orch: Orch, folder: Path, words: list[str], says: s
 
 def test_a_job_that_takes_too_long_is_cancelled(deployed: Workflow, orch: Orch) -> None:
     deployed.hold()
-    said = orch("run", "exec_job", *deployed.arguments(), "--timeout", "PyCOMPSJob=1s", status=1)
-    assert "took longer than 1 s, it was cancelled" in said.stderr + said.stdout
+    said = orch("run", "exec_job", *deployed.arguments(), "--timeout", "PyCOMPSJob=5s", status=1)
+    assert "took longer than 5 s, it was cancelled" in said.stderr + said.stdout
 
 
 def test_a_failed_job_is_submitted_again(deployed: Workflow, orch: Orch) -> None:
@@ -110,3 +110,12 @@ def test_a_failed_job_is_submitted_again(deployed: Workflow, orch: Orch) -> None
     orch("run", "exec_job", *deployed.arguments(), "--retries", "PyCOMPSJob=1", status=1)
     assert len(deployed.trace()) == 2
     assert len(orch.job_folders("PyCOMPSJob")) == 2
+
+
+def test_as_many_at_once_as_the_topology_or_the_command_line_says(orch: Orch, tmp_path: Path) -> None:
+    orch("deploy", TOPOLOGY.with_name("parallel.yaml"), "-i", f"folder={tmp_path}")
+    orch("run", "all")
+    assert sorted(trace(tmp_path).split()) == ["A", "B", "C"]
+    said = orch("run", "all", "--parallel", "3", status=1).stdout
+    assert "See that nobody else is here" in said
+    assert "a whole number, 1 or more" in orch("run", "all", "--parallel", "local=0", status=2).stderr

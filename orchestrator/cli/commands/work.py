@@ -53,6 +53,7 @@ def deploy(
     timeouts: tuple[str, ...],
     retries: tuple[str, ...],
     continued: tuple[str, ...],
+    parallel: tuple[str, ...],
     detach: bool,
     verbose: bool,
 ) -> int:
@@ -82,7 +83,7 @@ def deploy(
         given=given,
         site=site,
         matches=read_matches(matches) or None,
-        overrides=read_overrides(timeouts, retries, continued),
+        overrides=read_overrides(timeouts, retries, continued, parallel),
     )
     if dry_run:
         return _tell_plan(session, prepared)
@@ -111,6 +112,7 @@ def run(
     timeouts: tuple[str, ...],
     retries: tuple[str, ...],
     continued: tuple[str, ...],
+    parallel: tuple[str, ...],
     detach: bool,
     verbose: bool,
 ) -> int:
@@ -129,7 +131,7 @@ def run(
       orch run exec_job --inputs inputs.yaml --detach
     """
     given = read_inputs(pairs, inputs_file)
-    overrides = read_overrides(timeouts, retries, continued)
+    overrides = read_overrides(timeouts, retries, continued, parallel)
     session.home.queue_only = detach
     started = executing.run(session.home, workflow, deployment_name=deployment, given=given, overrides=overrides)
     return _see_through(session, started, verbose=verbose)
