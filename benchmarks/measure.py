@@ -90,7 +90,9 @@ def orch_tool(folder: Path) -> Tool:
     """Our own command, on a home of its own."""
     script = Path(sys.executable).with_name("orch")
     command = (str(script),) if script.exists() else (sys.executable, "-m", "orchestrator")
-    environment = {"ORCH_HOME": str(folder / "home"), "NO_COLOR": "1", "PYTHONPATH": str(_ROOT)}
+    # an installed package is compiled; the peer, which pip installed, is
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+    environment = {"ORCH_HOME": str(folder / "home"), "NO_COLOR": "1", "PYTHONPATH": str(_ROOT), **compiled}
     return Tool(command, ("deploy",), environment)
 
 

@@ -45,6 +45,19 @@ class SecretError(OrchError):
     exit_status = 2
 
 
+class SecretStoreUnavailable(SecretError):
+    """The secret store is sealed or out of reach now, and may answer later."""
+
+    code = "E2110"
+    exit_status = 1
+
+
+class SecretAccessError(SecretError):
+    """The secret store refuses: a wrong login, a policy that forbids it, a certificate that is not trusted."""
+
+    code = "E2120"
+
+
 class SiteError(OrchError):
     """A site or a service cannot be reached or refused the work."""
 

@@ -13,6 +13,7 @@ from orchestrator.ansible.playbook import (
     PlaybookRun,
     TaskEvent,
     TaskFailure,
+    Upload,
 )
 from orchestrator.ansible.processes import end_session
 from orchestrator.ansible.runner import run_playbook
@@ -25,6 +26,7 @@ __all__ = [
     "PlaybookRun",
     "TaskEvent",
     "TaskFailure",
+    "Upload",
     "end_session",
     "run_playbook",
 ]

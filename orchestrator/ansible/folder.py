@@ -74,27 +74,38 @@ def _make(folder: RunFolder, run: PlaybookRun) -> None:
         if not folder.path.is_dir() or any(folder.path.iterdir()):
             raise
         folder.path.chmod(0o700)
-    folder.wrapper.write_text(wrapper(run.playbook, run.outputs), encoding="utf-8")
-    for name in ("home", "tmp", "remote"):
+    folder.wrapper.write_text(wrapper(run), encoding="utf-8")
+    for name in ("home", "tmp", "remote", run.work_folder.name):
         (folder.path / name).mkdir(mode=0o700)
+    for name, text in run.files.items():
+        (folder.path / name).write_text(text, encoding="utf-8")
     for pipe in (folder.inventory, folder.events, folder.go):
         os.mkfifo(pipe, 0o600)
 
 
-def wrapper(playbook: Path, outputs: tuple[str, ...]) -> str:
-    """The playbook that imports the operation's own and then collects the outputs. Names in it are data."""
-    lines = [f"- import_playbook: !unsafe {json.dumps(str(playbook.absolute()))}"]
-    if outputs:
-        names = ", ".join(f"!unsafe {json.dumps(name)}" for name in outputs)
-        lines += [
-            "- name: Collect outputs",
-            "  hosts: all",
-            "  gather_facts: false",
-            "  tasks:",
-            "    - name: Collect outputs",
-            f"      orch_outputs: {{names: [{names}]}}",
-        ]
+def wrapper(run: PlaybookRun) -> str:
+    """The playbook that uploads, imports the operation's own and then collects the outputs. Names in it are data."""
+    lines = [f"- import_playbook: {_data(str(run.playbook.absolute()))}"]
+    if run.outputs:
+        names = ", ".join(map(_data, run.outputs))
+        lines += _play("Collect outputs", f"orch_outputs: {{names: [{names}]}}")
+    if run.upload_folder is not None:
+        folder = _data(run.upload_folder)
+        files = ", ".join(
+            f"{{name: {_data(u.name)}, source: {_data(str(u.source))}, path: {_data(u.path)}}}" for u in run.uploads
+        )
+        before = _play("Upload artifacts", f"orch_upload: {{folder: {folder}, files: [{files}]}}")
+        lines = [*before, *lines, *_play("Remove artifacts", f"orch_upload: {{folder: {folder}}}")]
     return "\n".join([*lines, ""])
+
+
+def _play(name: str, task: str) -> list[str]:
+    head = [f"- name: {name}", "  hosts: all", "  gather_facts: false", "  tasks:"]
+    return [*head, f"    - name: {name}", f"      {task}"]
+
+
+def _data(text: str) -> str:
+    return f"!unsafe {json.dumps(text)}"
 
 
 def inventory(run: PlaybookRun, interpreter: str, temporary: Path) -> bytes:

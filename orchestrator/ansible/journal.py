@@ -14,7 +14,7 @@ from orchestrator.model.values import Value
 HIDDEN = "output hidden by no_log; set debug: true to see it"
 _EVENT_TEXT = 4_000
 _FAILURE_TEXT = 64_000
-_SHOWN_ACTIONS = ("command", "shell", "script", "raw", "debug")
+_SHOWN_ACTIONS = ("command", "shell", "script", "raw", "debug", "orch_script")
 
 
 class ProcessMessage(msgspec.Struct, frozen=True, tag="process"):

@@ -35,13 +35,25 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Upload:
+    """A file or folder that every host gets. The variable ``name`` holds its path there, which ends with ``path``."""
+
+    name: str
+    source: Path
+    path: str
+
+
+@dataclass(frozen=True)
 class PlaybookRun:
     """One run of one playbook.
 
     ``folder`` is private to the run: it is made (mode 0700) at the start and removed at the end unless ``keep_folder``.
     ``variables`` are the plain variables of each host by its name, ``all_variables`` those of every host. Every value
     is data: Ansible never templates it. ``outputs`` are the names of the facts or variables that are wanted from each
-    host afterwards. ``debug`` makes Ansible talk (``-vvvv``). ``timeout`` is in seconds, ``None`` for no limit.
+    host afterwards. ``files`` are texts, none of them secret, that are put in ``folder`` under their names. ``uploads``
+    are copied to ``upload_folder`` in the home of each host's user (the variable ``dest_folder`` holds it there), which
+    is removed after success; when the run fails, the next one with that folder removes it. ``debug`` makes Ansible talk
+    (``-vvvv``). ``timeout`` is in seconds, ``None`` for no limit.
     """
 
     playbook: Path
@@ -54,6 +66,14 @@ class PlaybookRun:
     debug: bool = False
     keep_folder: bool = False
     timeout: float | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    uploads: tuple[Upload, ...] = ()
+    upload_folder: str | None = None
+
+    @property
+    def work_folder(self) -> Path:
+        """A folder of the run on this machine, empty at first."""
+        return self.folder / "work"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from orchestrator.errors import OrchError
 from orchestrator.model.expressions import Expression, Lookup, evaluate
 from orchestrator.model.topology import NodeTemplate, Topology
 from orchestrator.model.values import Value, masked
-from orchestrator.operations import Surroundings, lookup_for
+from orchestrator.operations import FIRST_INSTANCE, Surroundings, lookup_for
 from orchestrator.state import Deployment
 
 _OF_EVERY_NODE = ("state", "tosca_id", "tosca_name")
@@ -17,13 +17,17 @@ _OF_EVERY_NODE = ("state", "tosca_id", "tosca_name")
 
 @dataclass(frozen=True)
 class NodeView:
-    """A node of a deployment: its type, site, state, and the attributes that have a value."""
+    """A node of a deployment: its type, site, state, and the attributes that have a value.
+
+    ``state`` and ``attributes`` are those of the first instance; ``instances`` has the state of each by its id.
+    """
 
     name: str
     type: str
     site: str | None
     state: str
     attributes: dict[str, Value]
+    instances: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,15 @@ def describe(home: Home, deployment: Deployment) -> DeploymentView:
     topology = topology_of(deployment)
     around = surroundings(home, deployment, None, topology)
     states = home.store.node_states(deployment.id)
+    stored = home.store.attributes(deployment.id)
     nodes = []
     for node in topology.node_templates.values():
-        attributes = {name: value for name, value in _attributes(around, node).items() if value not in (None, "")}
-        state = states.get(node.name, {}).get("0", "initial")
-        nodes.append(NodeView(node.name, node.type, deployment.matches.get(node.name), state, attributes))
+        known = {**_attributes(around, node), **stored.get((node.name, FIRST_INSTANCE), {})}
+        attributes = {name: value for name, value in known.items() if value not in (None, "")}
+        of_node = states.get(node.name, {FIRST_INSTANCE: "initial"})
+        instances = {i: of_node[i] for i in sorted(of_node, key=lambda i: (len(i), i))}
+        state = instances.get(FIRST_INSTANCE, "initial")
+        nodes.append(NodeView(node.name, node.type, deployment.matches.get(node.name), state, attributes, instances))
     return DeploymentView(deployment, topology, nodes)
 
 

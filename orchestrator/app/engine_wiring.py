@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 import msgspec
 
+from orchestrator.app.connections import SLURM
 from orchestrator.app.placement import site_of
 from orchestrator.app.update_operations import UpdateOperations
 from orchestrator.app.updating import as_before, before_of, merged
 from orchestrator.app.wiring import Home, topology_of
-from orchestrator.engine import Engine, EngineSettings, ExecutionParts
+from orchestrator.engine import Engine, EngineSettings, ExecutionParts, check_interruption
 from orchestrator.jobs import (
+    ExecutionSlots,
+    JobBackend,
     JobContext,
     JobKind,
     LocalJobs,
+    Login,
     SiteFolders,
     SiteSlots,
     Watcher,
     dag_run,
+    first_given,
     http_download,
     image_creation,
     image_transfer,
     pycompss,
     pycompss_first_generation,
+    slurm_job,
     stage_in,
     stage_out,
 )
+from orchestrator.model.expressions import evaluate
+from orchestrator.model.jobs import JobReference
 from orchestrator.model.plan import Plan
-from orchestrator.model.topology import Topology
+from orchestrator.model.topology import RUNNABLE, Topology
 from orchestrator.model.values import Value
-from orchestrator.operations import Operations, Surroundings
+from orchestrator.operations import FIRST_INSTANCE, Operations, Surroundings, lookup_for
 from orchestrator.planning import UPDATE
 from orchestrator.services import launcher
-from orchestrator.sites import LOCAL, Site
+from orchestrator.sites import LOCAL, ConnectionKind, SchedulerKind, Site
 from orchestrator.state import Deployment, Execution
 
 JOB_KINDS: Mapping[str, JobKind] = {
@@ -48,21 +57,32 @@ JOB_KINDS: Mapping[str, JobKind] = {
     "dls.ansible.nodes.DLSDAGRun": dag_run,
     "org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob": pycompss,
     "pycomps.ansible.nodes.PyCOMPSJob": pycompss_first_generation,
+    "orch.nodes.SlurmJob": slurm_job,
 }
 """Node types whose jobs orch prepares and watches itself; a type derived from one of them counts as it."""
+
+SCHEDULED = frozenset({pycompss, pycompss_first_generation, slurm_job})
+"""The kinds of jobs that the scheduler of a site runs, where there is one; all others run beside the orchestrator."""
+
+_BATCH_SCRIPT = "yorc.artifacts.Deployment.SlurmJob"
 
 
 def make_engine(home: Home) -> Engine:
     """The engine of a home."""
     settings = home.settings
-    slots = SiteSlots(lambda site: home.sites()[site].jobs or None if site in home.sites() else None)
+    slots = SiteSlots(home.store)
     return Engine(
         store=home.store,
         owner=home.owner,
         parts_of=lambda execution: _parts(home, execution, slots),
-        watcher=Watcher(lambda site: LocalJobs(settings.site_folder(site) / "jobs"), EngineSettings.watch_interval),
+        watcher=Watcher(partial(_backend, home)),
         settings=EngineSettings(dbos_database=settings.durable_database, runs=settings.runs),
     )
+
+
+def _backend(home: Home, reference: JobReference) -> JobBackend:
+    """What has a job."""
+    return home.connections.scheduler_of(reference) or LocalJobs(home.settings.site_folder(reference.site) / "jobs")
 
 
 @dataclass(frozen=True)
@@ -80,16 +100,27 @@ class _Placed:
         name = site_of(self.topology, {n: s.name for n, s in self.sites.items()}, node)
         return next((site for site in self.sites.values() if site.name == name), Site(name=LOCAL))
 
+    def login(self, site: Site) -> tuple[str, str]:
+        """Who logs in to a site, and the key: the workflow's inputs say, or else the site."""
+        if site.connection is ConnectionKind.LOCAL:
+            return "", ""
+        given = {**self.deployment.inputs, **self.execution.inputs}
+        user = first_given(given, "user_id", "user") or site.user
+        return str(user), str(first_given(given, "vault_id") or site.key)
+
     def folders(self, site: Site) -> SiteFolders:
-        """The folders of a site's embedded services."""
+        """The folders of a site's embedded services; of another machine, those of its jobs are there."""
         own = self.home.settings.site_folder(site.name)
         beside = Path(self.deployment.source).parent
         named = site.services.image_creation.registry
+        there = own
+        if site.connection is not ConnectionKind.LOCAL:
+            there = Path(self.home.connections.folder(site, *self.login(site)))
         return SiteFolders(
             jobs=own / "jobs",
             images=own / "images",
-            transferred=own / "transferred",
-            unpacked=own / "unpacked",
+            transferred=there / "transferred",
+            unpacked=there / "unpacked",
             catalogue=self.home.catalogue_folder(site),
             registries=tuple(Path(p) for p in (named, beside / "registry") if p is not None),
         )
@@ -106,12 +137,37 @@ class _Placed:
             site=site,
             folders=self.folders(site),
             workflow_inputs={**self.deployment.inputs, **self.execution.inputs},
+            script=self._script(node),
+            login=self._login(site),
         )
+
+    def _login(self, site: Site) -> Login | None:
+        if site.connection is ConnectionKind.LOCAL:
+            return None
+        user, key = self.login(site)
+        settings, keys = self.home.connections.credentials(site, user, key)
+        return Login(settings, keys)
+
+    def _script(self, node: str) -> str | None:
+        """The batch script, where the implementation of submit is one, as Yorc has it."""
+        submit = self.topology.node_templates[node].operation(RUNNABLE, "submit")
+        implementation = submit.implementation if submit else None
+        if implementation is None or not (implementation.artifact_type or "").startswith(_BATCH_SCRIPT):
+            return None
+        return implementation.path
+
+    def reference(self, node: str, token: str) -> JobReference:
+        """Where a node's job is to be found again."""
+        site = self.site(node)
+        if site.scheduler is SchedulerKind.LOCAL or self.kind(node) not in SCHEDULED:
+            return JobReference(site=site.name, backend=LocalJobs.name, token=token, id=token)
+        user, key = self.login(site)
+        return JobReference(site=site.name, backend=SLURM, token=token, id=token, user=user, key=key)
 
     def job_variables(self, node: str) -> Mapping[str, Value]:
         """How a playbook reaches the launcher of the node's site."""
         return {
-            "orch_jobs": str(self.folders(self.site(node)).jobs),
+            "orch_jobs": str(self.home.settings.site_folder(self.site(node).name) / "jobs"),
             "orch_launcher": launcher.__file__,
             "orch_python": sys.executable,
         }
@@ -123,18 +179,47 @@ class _Placed:
 
 
 def _parts(home: Home, execution: Execution, slots: SiteSlots) -> ExecutionParts:
-    deployment = home.store.deployment(execution.deployment_id)
+    deployment = _sharing_topology(home.store.deployment(execution.deployment_id))
     placed, operations = _at_work(home, deployment, execution)
+    home.connections.know(placed.sites.values())
+    limits = {site.name: site.jobs for site in (*home.sites().values(), *placed.sites.values())}
     return ExecutionParts(
         execution=execution,
-        plan=msgspec.json.decode(execution.plan, type=Plan),
+        plan=_plan(execution.plan),
         operations=operations,
         kind_of=placed.kind,
-        site_of=lambda node: placed.site(node).name,
+        reference=placed.reference,
+        scheduler=home.connections.scheduler_of,
         job_context=placed.job_context,
         job_variables=placed.job_variables,
-        slots=slots,
+        slots=ExecutionSlots(slots, execution.id, lambda site: limits.get(site) or None),
+        outputs=_outputs(surroundings(home, deployment, execution, placed.topology), execution.workflow),
     )
+
+
+def _sharing_topology(deployment: Deployment) -> Deployment:
+    """The deployment with the topology's text that others of this process hold already: there may be a thousand."""
+    return msgspec.structs.replace(deployment, topology=_one(deployment.topology))
+
+
+@lru_cache(maxsize=16)
+def _one(text: bytes) -> bytes:
+    return text
+
+
+# executions of one workflow of one deployment have the same plan
+@lru_cache(maxsize=16)
+def _plan(plan: bytes) -> Plan:
+    return msgspec.json.decode(plan, type=Plan)
+
+
+def _outputs(around: Surroundings, workflow: str) -> dict[str, Callable[[], Value]]:
+    """What evaluates the outputs of a declared workflow."""
+    declared = around.topology.workflows.get(workflow)
+    if declared is None or not around.topology.node_templates:
+        return {}
+    lookup = lookup_for(around, next(iter(around.topology.node_templates)))
+    return {name: partial(evaluate, output, lookup) for name, output in declared.outputs.items()}
 
 
 def _at_work(home: Home, deployment: Deployment, execution: Execution) -> tuple[_Placed, Operations]:
@@ -160,7 +245,9 @@ def surroundings(home: Home, deployment: Deployment, execution: Execution | None
         topology_inputs=deployment.inputs,
         workflow_inputs=execution.inputs if execution else {},
         sites=home.sites_of(deployment),
-        secrets=home.secrets,
+        secrets=home.secrets_of_execution(execution_id, check_interruption) if execution else home.secrets,
         output_of=lambda node, instance, key: home.store.output(deployment.id, execution_id, node, instance, key),
         states=lambda: home.store.node_states(deployment.id),
+        instances=lambda node: home.store.instances_of(deployment.id, node).get(node, (FIRST_INSTANCE,)),
+        attribute_of=lambda node, instance, name: home.store.attribute(deployment.id, node, instance, name),
     )

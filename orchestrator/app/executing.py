@@ -14,6 +14,15 @@ import msgspec
 from orchestrator import faults
 from orchestrator.app import forcing, updating
 from orchestrator.app.inputs import Given, accept, topology_inputs, workflow_inputs
+from orchestrator.app.instances import (
+    CHANGING,
+    at_first,
+    forget_others,
+    living,
+    of_update,
+    refuse_unfinished_scaling,
+    refuse_while_to_be_scaled,
+)
 from orchestrator.app.placement import abstract_nodes, placed
 from orchestrator.app.policies import Overrides, with_policies
 from orchestrator.app.preconditions import check_preconditions
@@ -80,6 +89,8 @@ def prepare_deploy(
     topology, problems = load(home, file)
     wanted = _deployment_name(name or topology.name)
     earlier = next((d for d in home.store.deployments() if d.name == wanted), None)
+    if earlier is not None:
+        refuse_unfinished_scaling(home, earlier)
     base = updating.base_of(home, earlier, _new_execution_id()) if earlier is not None else None
     uses = topology_inputs(topology)
     values = accept(updating.kept_inputs(uses, base) if base else uses, given or {}, also={})
@@ -105,9 +116,10 @@ def prepare_deploy(
     ignored = ignored_services(topology, {node: sites[s] for node, s in matched.items()})
     warnings = (*(str(problem) for problem in problems), *([ignored] if ignored else []))
     if base is not None:
-        update = updating.prepare(base, deployment, overrides)
+        update = updating.prepare(base, deployment, overrides, instances=of_update(home, deployment))
         return Prepared(deployment, update.plan, warnings, earlier, update)
-    plan = with_policies(placed(plan_of(topology, INSTALL), topology, matched), topology, overrides)
+    plan = placed(plan_of(topology, INSTALL, at_first(topology, deployment.inputs)), topology, matched)
+    plan = with_policies(plan, topology, overrides)
     return Prepared(deployment, plan, warnings, earlier)
 
 
@@ -122,17 +134,18 @@ def begin_deploy(home: Home, prepared: Prepared) -> Started | None:
             home.store.replace_deployment(deployment)
         return None
     else:
-        _refuse_while_busy(home, prepared.earlier)
+        refuse_while_busy(home, prepared.earlier)
         if update is None:
             home.store.replace_deployment(deployment)
+            forget_others(home, deployment, prepared.plan)
         else:
             updating.store(home, update)
             faults.reach("update.stored")
     if update is None:
-        return _start(home, deployment, INSTALL, {}, prepared.plan, prepared.warnings)
+        return start(home, deployment, INSTALL, {}, prepared.plan, prepared.warnings)
     if not update.difference.nodes:
         return None
-    return _start(home, deployment, UPDATE, {}, prepared.plan, prepared.warnings, update.base.execution)
+    return start(home, deployment, UPDATE, {}, prepared.plan, prepared.warnings, update.base.execution)
 
 
 def deploy(
@@ -165,29 +178,32 @@ def run(
     """Run a workflow of a deployment. Raises before anything is touched, as :func:`deploy` does."""
     deployment = find_deployment(home, deployment_name)
     topology = topology_of(deployment)
-    if workflow in (INSTALL, UPDATE, UNINSTALL):
-        raise UserError(f"{workflow!r} is not run by itself", hint="use `orch deploy` or `orch undeploy`")
-    plan = with_policies(placed(plan_of(topology, workflow), topology, deployment.matches), topology, overrides)
+    if workflow in CHANGING:
+        raise UserError(f"{workflow!r} is not run by itself", hint="use `orch deploy`, `scale` or `undeploy`")
+    plan = plan_of(topology, workflow, living(home, deployment))
+    plan = with_policies(placed(plan, topology, deployment.matches), topology, overrides)
     if deployment.status is not DeploymentStatus.DEPLOYED:
         raise UserError(
             f"{deployment.name!r} is not deployed: it is {deployment.status.value}",
             hint="deploy it again, or resume what was interrupted (see `orch executions list`)",
         )
+    refuse_while_to_be_scaled(home, deployment)
     values = accept(workflow_inputs(topology, workflow), given or {}, also=dict.fromkeys(topology.inputs))
     home.sites_of(deployment)
     check_secrets(topology, home.secrets)
     check_preconditions(home, deployment, topology, workflow)
-    return _start(home, deployment, workflow, values, plan)
+    return start(home, deployment, workflow, values, plan)
 
 
 def undeploy(home: Home, deployment_name: str | None = None) -> Started:
     """Undeploy a deployment: its workflow ``uninstall`` is started. Raises UserError."""
     deployment = find_deployment(home, deployment_name)
-    _refuse_while_busy(home, deployment, behind_runs=home.queue_only)
+    refuse_while_busy(home, deployment, behind_runs=home.queue_only)
     deployment = updating.settle(home, deployment)
     topology = topology_of(deployment)
-    plan = with_policies(placed(plan_of(topology, UNINSTALL), topology, deployment.matches), topology)
-    return _start(home, deployment, UNINSTALL, {}, plan)
+    plan = plan_of(topology, UNINSTALL, living(home, deployment))
+    plan = with_policies(placed(plan, topology, deployment.matches), topology)
+    return start(home, deployment, UNINSTALL, {}, plan)
 
 
 def undeploy_by_force(home: Home, deployment_name: str | None = None) -> tuple[Started | None, forcing.Forced]:
@@ -201,7 +217,7 @@ def undeploy_by_force(home: Home, deployment_name: str | None = None) -> tuple[S
     forced = forcing.prepare(home, home.store.deployment(deployment.id), notes)
     if forced.plan is None:
         return None, forced
-    return _start(home, forced.deployment, UNINSTALL, {}, forced.plan), forced
+    return start(home, forced.deployment, UNINSTALL, {}, forced.plan), forced
 
 
 def find_deployment(home: Home, name: str | None) -> Deployment:
@@ -222,13 +238,16 @@ def find_deployment(home: Home, name: str | None) -> Deployment:
 
 def runnable_workflows(topology: Topology) -> list[str]:
     """The workflows that ``orch run`` runs."""
-    return [name for name in workflow_names(topology) if name not in (INSTALL, UPDATE, UNINSTALL)]
+    return [name for name in workflow_names(topology) if name not in CHANGING]
 
 
-def _refuse_while_busy(home: Home, deployment: Deployment, *, behind_runs: bool = False) -> None:
-    """``behind_runs``: what is to come can wait for runs to end."""
+def refuse_while_busy(home: Home, deployment: Deployment, *, behind_runs: bool = False) -> None:
+    """See that nothing is under way on a deployment. Raises UserError.
+
+    ``behind_runs``: what is to come can wait for runs to end.
+    """
     for execution in home.store.executions(deployment.id):
-        if execution.status.final or (behind_runs and execution.workflow not in (INSTALL, UPDATE, UNINSTALL)):
+        if execution.status.final or (behind_runs and execution.workflow not in CHANGING):
             continue
         if home.owner.alive(execution.owner):
             raise UserError(
@@ -246,7 +265,7 @@ def _refuse_while_busy(home: Home, deployment: Deployment, *, behind_runs: bool 
         )
 
 
-def _start(
+def start(
     home: Home,
     deployment: Deployment,
     workflow: str,
@@ -255,6 +274,7 @@ def _start(
     warnings: tuple[str, ...] = (),
     execution_id: str | None = None,
 ) -> Started:
+    """Store an execution, and carry it out in this process unless it is only to be queued. Raises UserError."""
     execution = Execution(
         id=execution_id or _new_execution_id(),
         deployment_id=deployment.id,

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from orchestrator.app.step_names import named_steps
 from orchestrator.app.wiring import Home
 from orchestrator.errors import UserError
 from orchestrator.model.plan import Plan, StepKind
-from orchestrator.state import Deployment, Event, Execution, ExecutionStatus, JobRecord, LedgerEntry
+from orchestrator.state import (
+    Deployment,
+    DeploymentStatus,
+    Event,
+    EventFilter,
+    Execution,
+    ExecutionStatus,
+    JobRecord,
+    LedgerEntry,
+    Rework,
+)
 
 _POLL_SECONDS = 0.1
 
@@ -54,19 +65,21 @@ def show_execution(home: Home, execution_id: str) -> ExecutionDetails:
     """One execution. Raises UserError."""
     execution = home.store.execution(execution_id)
     name = home.store.deployment(execution.deployment_id).name
-    plan = msgspec.json.decode(execution.plan, type=Plan)
     return ExecutionDetails(
-        _summary(home, execution, name), plan, home.store.ledger(execution.id), home.store.jobs(execution.id)
+        _summary(home, execution, name),
+        _plan(execution),
+        home.store.ledger(execution.id),
+        home.store.jobs(execution.id),
     )
 
 
 def step_states(details: ExecutionDetails) -> dict[str, str]:
-    """The state of every step: waiting, running, done, failed, cancelled."""
+    """The state of every step: waiting, running, done, failed, cancelled, skipped."""
     states = {}
     for step in details.plan.steps:
         entry = details.ledger.get(step.id)
         state = entry.status.value if entry else "waiting"
-        if state == "running" and details.summary.execution.status.final:
+        if state == "stale" or (state == "running" and details.summary.execution.status.final):
             state = "waiting"
         states[step.id] = state
     return states
@@ -77,7 +90,9 @@ def operation_steps(plan: Plan) -> int:
     return sum(step.kind is StepKind.OPERATION for step in plan.steps)
 
 
-def follow(home: Home, execution_id: str, *, after: int = 0) -> Iterator[Event | None]:
+def follow(
+    home: Home, execution_id: str, *, after: int = 0, wanted: EventFilter | None = None
+) -> Iterator[Event | None]:
     """The events of an execution from ``after`` on, as they come, until it has ended or its process is dead.
 
     None is given now and then while nothing happens, so that a live view can move. When this process carries the
@@ -88,7 +103,8 @@ def follow(home: Home, execution_id: str, *, after: int = 0) -> Iterator[Event |
         over = ours.wait(execution_id, _POLL_SECONDS) if ours is not None else _is_over(home, execution_id)
         for event in home.store.events(execution_id, after):
             after = event.id
-            yield event
+            if wanted is None or wanted.admits(event):
+                yield event
         if over:
             return
         yield None
@@ -106,14 +122,66 @@ def cancel(home: Home, execution_id: str) -> Execution:
     return execution
 
 
-def resume(home: Home, execution_id: str) -> Execution:
-    """Go on with an execution in this process. Raises UserError."""
+def cancel_step(home: Home, execution_id: str, word: str) -> list[str]:
+    """Have one step of an execution cancelled; the ids of what of it had not ended yet. Raises UserError.
+
+    When the process that carries the execution out is dead, this one goes on with it.
+    """
+    execution = home.store.execution(execution_id)
+    steps = [s for s in named_steps(_plan(execution), word) if _plan(execution).step(s).kind is StepKind.OPERATION]
+    asked = home.engine.cancel_step(execution, steps)
+    if not asked:
+        raise UserError(f"the step {word!r} of execution {execution.id} has ended already")
+    return asked
+
+
+def states_of(home: Home, execution_id: str, steps: Sequence[str]) -> dict[str, str]:
+    """How far some steps are."""
+    known = step_states(show_execution(home, execution_id))
+    return {step: known[step] for step in steps}
+
+
+def entries_of(home: Home, execution_id: str, steps: Sequence[str]) -> list[LedgerEntry]:
+    """What the ledger has of some steps."""
+    ledger = home.store.ledger(execution_id)
+    return [ledger[step] for step in steps if step in ledger]
+
+
+def resume(home: Home, execution_id: str, *, again: Sequence[str] = (), skipped: Sequence[str] = ()) -> Execution:
+    """Go on with an execution in this process. Raises UserError.
+
+    The steps ``again`` and all that depends on them are done again, as far as anything has changed for them; the steps
+    ``skipped`` are taken as done.
+    """
     from orchestrator.app.updating import refuse_overtaken  # heavy: imports networkx
 
     execution = home.store.execution(execution_id)
     refuse_overtaken(home, execution)
-    home.engine.resume(execution)
+    deployment = home.store.deployment(execution.deployment_id)
+    if deployment.status is DeploymentStatus.UNDEPLOYED and execution.workflow != "uninstall":
+        raise UserError(f"execution {execution.id} cannot be gone on with: {deployment.name!r} is undeployed")
+    home.engine.resume(execution, _rework(home, execution, again, skipped))
     return execution
+
+
+def _rework(
+    home: Home, execution: Execution, again: Sequence[str], skipped: Sequence[str]
+) -> Callable[[], Rework] | None:
+    """What is to be done again and what is to be skipped; None when nothing of that was said. Raises UserError."""
+    from orchestrator.engine import rework_of  # heavy: imports Ansible and dbos
+
+    plan = _plan(execution)
+    named = list(dict.fromkeys(step for word in again for step in named_steps(plan, word)))
+    passed = list(dict.fromkeys(step for word in skipped for step in named_steps(plan, word)))
+    if not named and (not passed or execution.status is ExecutionStatus.DONE):
+        return None
+    rework_of(plan, named, passed, [])
+    # the jobs are looked at when nobody works on the execution any more
+    return lambda: rework_of(plan, named, passed, home.store.jobs(execution.id))
+
+
+def _plan(execution: Execution) -> Plan:
+    return msgspec.json.decode(execution.plan, type=Plan)
 
 
 def result(home: Home, execution_id: str) -> Execution:
@@ -123,13 +191,12 @@ def result(home: Home, execution_id: str) -> Execution:
 
 def last_event(home: Home, execution_id: str) -> int:
     """The id of the newest event, to follow from there on."""
-    events = home.store.events(execution_id)
-    return events[-1].id if events else 0
+    return home.store.last_event(execution_id)
 
 
-def logs(home: Home, execution_id: str) -> list[Event]:
-    """All events of an execution. Raises UserError."""
-    return home.store.events(home.store.execution(execution_id).id)
+def logs(home: Home, execution_id: str, wanted: EventFilter | None = None, *, newest: int | None = None) -> list[Event]:
+    """The events of an execution: those wanted, and of these only the ``newest`` N, if so said. Raises UserError."""
+    return home.store.events(home.store.execution(execution_id).id, wanted=wanted, newest=newest)
 
 
 def full_id(home: Home, execution_id: str | None) -> str:

@@ -52,6 +52,12 @@ _PLANS = (
         "Workflows that are inlined again and again make a plan of more steps than any real one has.",
         "Inline the workflow less often.",
     ),
+    ProblemKind(
+        "P0008",
+        "Wrong number of instances",
+        "The capability `scalable` of a node does not fit together: the default is outside of the bounds, for example.",
+        "Change default_instances, min_instances or max_instances; the bounds are 1 where nothing is written.",
+    ),
 )
 _INPUTS = (
     ProblemKind(
@@ -105,6 +111,19 @@ _ERRORS = (
         "Secret missing",
         "A secret is not in the store, or the store cannot be read.",
         "`orch secrets set PATH KEY` keeps a secret.",
+    ),
+    ProblemKind(
+        "E2110",
+        "Secret store out of service",
+        "Vault is sealed or cannot be reached. Executions wait for it as long as `wait` of vault in config.yaml says.",
+        "Unseal Vault, or check the network and the address; then resume the execution if it has failed.",
+    ),
+    ProblemKind(
+        "E2120",
+        "Secret store refuses",
+        "Vault does not accept the login or its certificate is not trusted, or the policies of the login do not allow "
+        "what is wanted.",
+        "`orch secrets login` shows whether and as whom Vault knows you; docs/secrets.md has the ways to log in.",
     ),
     ProblemKind(
         "E3000",

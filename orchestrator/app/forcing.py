@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.app import updating
+from orchestrator.app.instances import living
 from orchestrator.app.placement import placed
 from orchestrator.app.policies import with_policies
 from orchestrator.app.reading import plan_of
@@ -57,7 +58,9 @@ def prepare(home: Home, deployment: Deployment, notes: Iterable[str] = ()) -> Fo
         deployment = updating.settle(home, deployment)
         topology = topology_of(deployment)
         known = _known_matches(home, deployment)
-        plan = with_policies(placed(plan_of(topology, "uninstall"), topology, deployment.matches), topology)
+        plan = with_policies(
+            placed(plan_of(topology, "uninstall", living(home, deployment)), topology, deployment.matches), topology
+        )
     except (OrchError, msgspec.MsgspecError) as error:
         return Forced(deployment, None, (*told, f"nothing was undone: {error}"))
     lost = set(deployment.matches.values()) - set(known.values())

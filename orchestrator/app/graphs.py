@@ -37,7 +37,7 @@ def draw(home: Home, target: str, workflow: str | None, picture_format: PictureF
             )
         graph = pictures.plan_graph(found.plan, found.states)
     elif workflow is not None:
-        graph = pictures.plan_graph(target_plan(found, workflow))
+        graph = pictures.plan_graph(target_plan(home, found, workflow))
     else:
         graph = pictures.topology_graph(found.topology)
     match picture_format:

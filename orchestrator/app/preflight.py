@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.errors import SecretError
+from orchestrator.errors import SecretAccessError, SecretError, SecretStoreUnavailable
 from orchestrator.model.expressions import Expression, Function, Literal, calls, secret_key
 from orchestrator.model.topology import Topology
 from orchestrator.secrets import SecretStore
@@ -14,7 +14,10 @@ _OF_THE_SITE = ("service_url", "target_host", "dls_api_url", "image_builder_url"
 
 
 def check_secrets(topology: Topology, secrets: SecretStore) -> None:
-    """Look every secret up that the topology names. Raises SecretError that tells all that are missing."""
+    """Look every secret up that the topology names. Raises SecretError that tells all that are missing.
+
+    Raises it at once when the store itself does not answer, or refuses.
+    """
     missing: dict[tuple[str, str], list[str]] = {}
     problem: SecretError | None = None
     for node in topology.node_templates.values():
@@ -31,6 +34,9 @@ def check_secrets(topology: Topology, secrets: SecretStore) -> None:
                 key = (str(words[0]), secret_key(words[1]))
                 try:
                     secrets.get(*key)
+                except (SecretStoreUnavailable, SecretAccessError) as error:
+                    user = f"{node.name} ({call.span})" if call.span else node.name
+                    raise type(error)(f"{error.message}; {user} wants a secret of it", hint=error.hint) from error
                 except SecretError as error:
                     problem = error
                     missing.setdefault(key, []).append(f"{node.name} ({call.span})" if call.span else node.name)

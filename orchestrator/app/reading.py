@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from orchestrator.app.wiring import Home
 from orchestrator.model.plan import Plan
 from orchestrator.model.problems import DocumentError, Problem, Problems, Severity
 from orchestrator.model.topology import Topology
-from orchestrator.planning import plan_problems, plan_workflow, planning_problems
+from orchestrator.planning import plan_problems, plan_workflow, planning_problems, with_instances
 from orchestrator.tosca.second_opinion import check_again
 
 SECOND_OPINION_AT_MOST = 1000
@@ -62,9 +63,12 @@ def load(home: Home, file: Path) -> tuple[Topology, tuple[Problem, ...]]:
     return checked.topology, checked.problems
 
 
-def plan_of(topology: Topology, workflow: str) -> Plan:
-    """The plan of a workflow. Raises UserError for an unknown one, DocumentError when it cannot be carried out."""
-    plan = plan_workflow(topology, workflow)
+def plan_of(topology: Topology, workflow: str, instances: Mapping[str, Sequence[str]] | None = None) -> Plan:
+    """The plan of a workflow on these instances, by node (default: one of each).
+
+    Raises UserError for an unknown workflow, DocumentError when it cannot be carried out.
+    """
+    plan = with_instances(plan_workflow(topology, workflow), instances or {})
     problems = plan_problems(plan)
     if any(p.severity is Severity.ERROR for p in problems):
         raise DocumentError(problems)

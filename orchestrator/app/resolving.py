@@ -62,19 +62,25 @@ def resolve_plan(
 
 def _resolved(operations: Operations, step: PlanStep) -> ResolvedStep:
     call = OperationCall(
-        step.node, step.interface or "", step.operation or "", step.requirement, step.operation_host, step.inputs
+        node=step.node,
+        interface=step.interface or "",
+        operation=step.operation or "",
+        requirement=step.requirement,
+        operation_host=step.operation_host,
+        inputs=step.inputs,
+        instances=step.instances,
+        targets=step.targets,
     )
-    host = step.operation_host or "ORCHESTRATOR"
     try:
         resolved = operations.resolve(call)
     except OrchError as error:
-        return ResolvedStep(step, host, "", problem=error.message)
+        return ResolvedStep(step, operations.host(call), "", problem=error.message)
     implementation = resolved.implementation
     named = "watched by orch" if resolved.watches_job else implementation.path or f"{implementation.file} (not there)"
     variables = tuple(
         Variable(name, masked(value), resolved.origins[name]) for name, value in sorted(resolved.inputs.items())
     )
-    return ResolvedStep(step, implementation.operation_host or host, named, variables)
+    return ResolvedStep(step, resolved.place.described, named, variables)
 
 
 def _optional(uses: list[InputUse]) -> list[InputUse]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import platformdirs
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.model.durations import seconds
 from orchestrator.model.values import Secret
+from orchestrator.secrets import VaultCredentials, VaultSettings
 
-_CONFIGURATION_KEYS = frozenset({"database"})
+_CONFIGURATION_KEYS = frozenset({"retention", "database", "vault"})
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Settings:
 
     ``home``: state, secrets, jobs, catalogue. ``site_files``: descriptions of sites, later ones winning.
     ``database_url``: of a PostgreSQL database that several machines share. ``kill_at`` names a place of
-    :mod:`orchestrator.faults` (tests only).
+    :mod:`orchestrator.faults` (tests only). ``retention``: for how many seconds workers keep what is over.
     """
 
     home: Path
@@ -28,6 +33,10 @@ class Settings:
     sites_file: Path | None = None
     kill_at: str | None = None
     database_url: Secret | None = None
+    retention: float | None = None
+    vault: VaultSettings | None = None
+    """The Vault that secrets are kept in; None: they are kept in the home."""
+    vault_credentials: VaultCredentials = field(default_factory=VaultCredentials)
 
     @property
     def database(self) -> Path | Secret:
@@ -53,6 +62,11 @@ class Settings:
     def secrets(self) -> Path:
         """The embedded secret store."""
         return self.home / "secrets"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Host keys of sites that people said they trust (`orch sites trust`)."""
+        return self.home / "known_hosts"
 
     @property
     def catalogue(self) -> Path:
@@ -85,6 +99,8 @@ def read_settings(
     """The settings from the environment and the command line. Makes the home.
 
     The database is ``ORCH_DATABASE``, else ``database`` of ``config.yaml`` in the home, else a file of the home.
+    Secrets are kept in a Vault when ``vault`` of ``config.yaml`` or ``VAULT_ADDR`` names one; ``VAULT_NAMESPACE`` and
+    ``VAULT_CACERT`` win over the file, ``VAULT_TOKEN``, ``VAULT_SECRET_ID`` and ``VAULT_PASSWORD`` log in.
     Raises ConfigurationError when the home cannot be made or is no folder, or its ``config.yaml`` is wrong.
     """
     named = home or (Path(environment["ORCH_HOME"]) if environment.get("ORCH_HOME") else None)
@@ -97,19 +113,82 @@ def read_settings(
         raise ConfigurationError(
             f"orch's home {folder} cannot be made: {what}", hint="set ORCH_HOME (or --home) to a folder"
         ) from error
-    url = environment.get("ORCH_DATABASE") or _configured(folder / "config.yaml").get("database")
-    return Settings(folder, Path.cwd(), sites_file, environment.get("ORCH_KILL_AT"), Secret(str(url)) if url else None)
+    configured, root = _configured(folder / "config.yaml")
+    url = environment.get("ORCH_DATABASE") or configured.get("database")
+    return Settings(
+        folder,
+        Path.cwd(),
+        sites_file,
+        environment.get("ORCH_KILL_AT"),
+        Secret(str(url)) if url else None,
+        _retention(folder / "config.yaml", configured.get("retention")),
+        _vault(environment, folder / "config.yaml", configured.get("vault"), root),
+        VaultCredentials(*(_secret(environment, f"VAULT_{n}") for n in ("TOKEN", "SECRET_ID", "PASSWORD"))),
+    )
 
 
-def _configured(file: Path) -> Mapping[str, object]:
-    """What the home's configuration file says; nothing when there is none. Raises ConfigurationError."""
+def _retention(file: Path, said: object) -> float | None:
+    """For how many seconds what is over is kept; None when it is never removed by itself."""
+    if said is None:
+        return None
+    try:
+        return seconds(said)
+    except ValueError as error:
+        raise ConfigurationError(f"{file}: retention: {error}", hint="for example `retention: 90d`") from error
+
+
+def _secret(environment: Mapping[str, str], name: str) -> Secret | None:
+    return Secret(environment[name]) if environment.get(name) else None
+
+
+def _vault(environment: Mapping[str, str], file: Path, configured: Any, root: Any) -> VaultSettings | None:
+    """The Vault of the configuration file, with what the environment says instead. Raises ConfigurationError."""
+    names = {"url": "VAULT_ADDR", "namespace": "VAULT_NAMESPACE", "ca": "VAULT_CACERT"}
+    given = {key: environment[name] for key, name in names.items() if environment.get(name)}
+    if configured is None and "url" not in given:
+        return None
+    if configured is not None and not isinstance(configured, dict):
+        place = _place(file, root, ["vault"])
+        raise ConfigurationError(f"{place}: `vault` is a map", hint="for example `vault: {url: https://vault:8200}`")
+    if "ca" in given:
+        given["ca"] = str(Path(given["ca"]).expanduser().absolute())
+    try:
+        vault = msgspec.convert({**(configured or {}), **given}, type=VaultSettings)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `$")
+        unknown = re.findall(r"unknown field `([^`]+)`", what)
+        place = _place(file, root, ["vault", *re.findall(r"\.([A-Za-z_0-9]+)", path), *unknown])
+        shown = "VAULT_ADDR" if configured is None else f"{place}: vault"
+        raise ConfigurationError(f"{shown}: {what}", hint="docs/secrets.md lists the settings of vault") from error
+    return vault.with_paths(file.parent)
+
+
+def _place(file: Path, root: Any, keys: list[str]) -> str:
+    """File, line and column of the innermost of some nested keys that is there."""
+    import yaml  # slow to import, and only something wrong has a place
+
+    mark = None
+    for key in keys:
+        entries = root.value if isinstance(root, yaml.MappingNode) else []
+        found = next(((name, value) for name, value in entries if name.value == key), None)
+        if found is None:
+            break
+        mark, root = found[0].start_mark, found[1]
+    return f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
+
+
+def _configured(file: Path) -> tuple[Mapping[str, Any], Any]:
+    """What the home's configuration file says, and its root node; nothing when there is none.
+
+    Raises ConfigurationError.
+    """
     if not file.exists():
-        return {}
+        return {}, None
     from orchestrator.yamlfiles import read_yaml  # only where there is something to read
 
     content, root = read_yaml(file, "configuration file", ConfigurationError)
     if content is None:
-        return {}
+        return {}, None
     if not isinstance(content, dict):
         raise ConfigurationError(f"{file}:1:1: the configuration file is a map", hint="for example `database: URL`")
     for key, _ in root.value:
@@ -117,4 +196,4 @@ def _configured(file: Path) -> Mapping[str, object]:
             place = f"{file}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
             known = ", ".join(sorted(_CONFIGURATION_KEYS))
             raise ConfigurationError(f"{place}: {key.value!r} is no setting", hint=f"settings are: {known}")
-    return content
+    return content, root

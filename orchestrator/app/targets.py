@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.app.instances import Instances, at_first, living
 from orchestrator.app.placement import placed
 from orchestrator.app.reading import load, plan_of
 from orchestrator.app.wiring import Home, topology_of
@@ -61,12 +62,22 @@ def _execution(home: Home, word: str) -> Target | None:
     return Target(topology_of(deployment), deployment, details.plan, step_states(details))
 
 
-def target_plan(target: Target, workflow: str) -> Plan:
+def target_plan(home: Home, target: Target, workflow: str) -> Plan:
     """The plan of a workflow, with the sites of its steps where they are known. Raises UserError, DocumentError."""
-    plan = plan_of(target.topology, workflow)
+    plan = plan_of(target.topology, workflow, _instances(home, target, workflow))
     if target.deployment is None:
         return plan
     return placed(plan, target.topology, target.deployment.matches)
+
+
+def _instances(home: Home, target: Target, workflow: str) -> Instances:
+    if target.deployment is None:
+        return at_first(target.topology, {})
+    return (
+        at_first(target.topology, target.deployment.inputs)
+        if workflow == "install"
+        else living(home, target.deployment)
+    )
 
 
 def workflows_of(target: Target) -> tuple[str, ...]:

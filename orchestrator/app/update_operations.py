@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from orchestrator.model.values import Value
 from orchestrator.operations import OperationCall, OperationResult, Operations, ResolvedCall, Surroundings
 from orchestrator.planning import tears_down
 
@@ -21,6 +23,14 @@ class UpdateOperations(Operations):
         if tears_down(call.interface, call.operation):
             return self._before.resolve(call)
         return super().resolve(call)
+
+    def attributes_of(
+        self, resolved: ResolvedCall, outputs: Mapping[str, Mapping[str, Value]]
+    ) -> list[tuple[str, str, dict[str, Value]]]:
+        """The attributes that an operation's outputs are to be stored as."""
+        if tears_down(resolved.call.interface, resolved.call.operation):
+            return self._before.attributes_of(resolved, outputs)
+        return super().attributes_of(resolved, outputs)
 
     def run(self, resolved: ResolvedCall, **how: Any) -> OperationResult:
         """Run the operation's playbook."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from orchestrator.app.inputs import InputUse
+from orchestrator.app.instances import CHANGING, Instances, refuse_gone_instances
 from orchestrator.app.placement import placed, site_of
 from orchestrator.app.policies import Overrides, with_policies
 from orchestrator.app.wiring import Home, topology_of
@@ -22,9 +23,17 @@ from orchestrator.model.plan import Plan
 from orchestrator.model.problems import DocumentError, Severity
 from orchestrator.model.topology import NodeTemplate, Topology
 from orchestrator.model.values import Value
-from orchestrator.planning import UPDATE, Change, Difference, difference, plan_problems, tears_down, update_plan
+from orchestrator.planning import (
+    Change,
+    Difference,
+    difference,
+    plan_problems,
+    tears_down,
+    update_plan,
+    with_instances,
+)
 from orchestrator.planning.updating import steps_by_node
-from orchestrator.state import Deployment, DeploymentStatus, Execution, ExecutionStatus, StepStatus
+from orchestrator.state import Deployment, DeploymentStatus, Execution, ExecutionStatus
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -102,9 +111,17 @@ def unfinished(home: Home, deployment: Deployment) -> Base | None:
 
 
 def prepare(
-    base: Base, deployment: Deployment, overrides: Overrides | None = None, *, execution_id: str = ""
+    base: Base,
+    deployment: Deployment,
+    overrides: Overrides | None = None,
+    *,
+    execution_id: str = "",
+    instances: Instances | None = None,
 ) -> Update:
-    """What it takes to have ``deployment`` in the place of ``base``. Raises DocumentError for a plan with faults."""
+    """What it takes to have ``deployment`` in the place of ``base``. Raises DocumentError for a plan with faults.
+
+    ``instances`` are those that the steps work on, by node (default: one of each).
+    """
     new = topology_of(deployment)
     found = difference(
         base.topology,
@@ -119,7 +136,8 @@ def prepare(
     problems = plan_problems(plan)
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise DocumentError(problems)
-    plan = with_policies(_placed(plan, base, new, deployment.matches), merged(new, base.topology), overrides)
+    plan = _placed(with_instances(plan, instances or {}), base, new, deployment.matches)
+    plan = with_policies(plan, merged(new, base.topology), overrides)
     return Update(deployment, base, found, plan)
 
 
@@ -168,10 +186,10 @@ def as_before(deployment: Deployment, base: Base) -> Deployment:
 
 def refuse_overtaken(home: Home, execution: Execution) -> None:
     """See that no later execution has changed the deployment. Raises UserError."""
-    changing = ("install", UPDATE, "uninstall")
-    if execution.workflow not in changing:
+    if execution.workflow not in CHANGING:
+        refuse_gone_instances(home, execution)
         return
-    newest = next((e for e in home.store.executions(execution.deployment_id) if e.workflow in changing), execution)
+    newest = next((e for e in home.store.executions(execution.deployment_id) if e.workflow in CHANGING), execution)
     if newest.id != execution.id:
         raise UserError(
             f"execution {execution.id} ({execution.workflow}) cannot be gone on with: {newest.workflow} "
@@ -242,7 +260,7 @@ def _halfway(home: Home, deployment: Deployment, before: Base, execution_id: str
     if execution is None:
         return msgspec.structs.replace(before, execution=execution_id)
     ledger = home.store.ledger(execution.id)
-    done = {step for step, entry in ledger.items() if entry.status is StepStatus.DONE}
+    done = {step for step, entry in ledger.items() if entry.status.settled}
     begun = set(ledger)
     told = prepare(before, deployment).difference
     halves = steps_by_node(msgspec.json.decode(execution.plan, type=Plan))

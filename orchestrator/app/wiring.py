@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,12 @@ from orchestrator import faults
 from orchestrator.app.settings import Settings
 from orchestrator.errors import ConfigurationError
 from orchestrator.model.topology import Topology
-from orchestrator.secrets import FileSecretStore, SecretStore
+from orchestrator.secrets import FileSecretStore, SecretStore, VaultConnection, VaultSecretStore, WaitingSecrets
 from orchestrator.sites import Site, read_sites
-from orchestrator.state import AdvisoryOwner, Deployment, FileOwner, Owner, Store
+from orchestrator.state import AdvisoryOwner, Deployment, Event, FileOwner, Owner, Store
 
 if TYPE_CHECKING:
+    from orchestrator.app.connections import Connections
     from orchestrator.engine import Engine
     from orchestrator.services.catalogue import Catalogue
 
@@ -47,8 +49,30 @@ class Home:
 
     @cached_property
     def secrets(self) -> SecretStore:
-        """The secret store."""
-        return FileSecretStore(self.settings.secrets)
+        """The secret store: a Vault where one is configured, else a file of the home. It answers or fails at once."""
+        return VaultSecretStore(self.vault) if self.vault is not None else FileSecretStore(self.settings.secrets)
+
+    @cached_property
+    def vault(self) -> VaultConnection | None:
+        """The connection to the Vault that is configured."""
+        settings = self.settings
+        if settings.vault is None:
+            return None
+        return VaultConnection(settings.vault, settings.vault_credentials, FileSecretStore(settings.secrets))
+
+    def secrets_of_execution(self, execution_id: str, checkpoint: Callable[[], None]) -> SecretStore:
+        """The secret store as an execution sees it: where it is configured so, it waits for a sealed Vault.
+
+        ``checkpoint`` is called while it waits; what it raises ends the wait.
+        """
+        limit = self.settings.vault.wait_seconds if self.settings.vault is not None else 0.0
+        if not limit:
+            return self.secrets
+
+        def say(text: str) -> None:
+            self.store.add_events([Event(0, execution_id, time.time(), "execution", "warning", text)])
+
+        return WaitingSecrets(self.secrets, limit, checkpoint, say)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -56,6 +80,13 @@ class Home:
         from orchestrator.services.catalogue import Catalogue  # heavy: only where it is used
 
         return Catalogue(self.catalogue_folder(self.sites()["local"]))
+
+    @cached_property
+    def connections(self) -> Connections:
+        """The ways to sites."""
+        from orchestrator.app.connections import Connections  # heavy: only where it is used
+
+        return Connections(lambda: self.secrets, self.settings.known_hosts)
 
     @cached_property
     def engine(self) -> Engine:
@@ -92,4 +123,10 @@ class Home:
 
 def topology_of(deployment: Deployment) -> Topology:
     """The topology of a deployment, as it was deployed."""
-    return msgspec.json.decode(deployment.topology, type=Topology)
+    return _decoded(deployment.topology)
+
+
+# a worker carries out many executions of few deployments: what is read once is shared, and never changed
+@lru_cache(maxsize=16)
+def _decoded(topology: bytes) -> Topology:
+    return msgspec.json.decode(topology, type=Topology)

@@ -7,18 +7,24 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
+from orchestrator.app.pruning import Pruned, prune
 from orchestrator.app.wiring import Home
 from orchestrator.engine import EXCLUSIVE
 from orchestrator.errors import OrchError, StorageError, UserError
 from orchestrator.state import Execution
 
-JOBS = 50
-"""How many executions a worker carries out at once, if nothing else is said: most of them only wait for their jobs."""
+JOBS = 1000
+"""How many executions a worker carries out at once, if nothing else is said: nearly all of them wait for their jobs."""
+
+_BUSY = 16
+"""Of executions that have something to do here, a worker has so many at most: what more there is, others may take."""
 
 _TURN_SECONDS = 0.2
 _ORPHANS_SECONDS = 1.0
+_PRUNE_SECONDS = 86400.0
 _SHARE = 4
 """A worker takes this part of the queue at a time, so that others get some of it, too."""
 _ELSEWHERE_SECONDS = 5.0
@@ -54,16 +60,36 @@ def get_ready(home: Home, name: str | None = None) -> None:
     home.engine.launch()
 
 
-def work(home: Home, *, jobs: int = JOBS, stopped: Callable[[], bool]) -> Iterator[Report]:
+def work(
+    home: Home,
+    *,
+    jobs: int = JOBS,
+    stopped: Callable[[], bool],
+    on_pruned: Callable[[Pruned], None] = lambda pruned: None,
+) -> Iterator[Report]:
     """Carry executions out, at most ``jobs`` at once, until ``stopped`` says so; what is under way is not ended then.
+
+    Those that wait for their jobs count, too; but of those that have something to do here there are a few at most.
+
+    Once a day what is older than the home's retention is removed, and told to ``on_pruned``.
 
     Raises StorageError when the database is gone: then others may take over what this process was carrying out, and it
     must end.
     """
     worker = _Worker(home, jobs)
+    if home.settings.retention is not None:
+        threading.Thread(target=_prune_daily, args=(home, on_pruned), name="orch-prune", daemon=True).start()
     while not stopped():
         yield from worker.turn()
         threading.Event().wait(_TURN_SECONDS)
+
+
+def _prune_daily(home: Home, on_pruned: Callable[[Pruned], None]) -> None:
+    while True:
+        # when the database is gone the worker itself will tell
+        with suppress(StorageError):
+            on_pruned(prune(home, home.settings.retention or 0.0, compact=False))
+        threading.Event().wait(_PRUNE_SECONDS)
 
 
 class _Worker:
@@ -90,7 +116,8 @@ class _Worker:
 
     @property
     def _free(self) -> int:
-        return self._jobs - len(self._home.engine.carried_out)
+        engine = self._home.engine
+        return min(self._jobs - len(engine.carried_out), _BUSY - engine.busy)
 
     def _ended(self) -> Iterator[Report]:
         engine = self._home.engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -15,9 +15,10 @@ from orchestrator.app.leaving import detach, under_way
 from orchestrator.cli.failures import failure_text, place_text
 from orchestrator.cli.progress import Progress
 from orchestrator.cli.session import Session
-from orchestrator.cli.terminal import clean
-from orchestrator.cli.text import duration
+from orchestrator.cli.terminal import Terminal, clean
+from orchestrator.cli.text import duration, shown, table
 from orchestrator.cli.views import JsonView, LineView, QuietView, View
+from orchestrator.model.values import Value
 from orchestrator.state import Execution, ExecutionStatus, Failure
 
 _SAME_SIGNAL = 1.0
@@ -125,6 +126,8 @@ def tell_end(session: Session, execution_id: str) -> int:
         session.data({"result": execution_data(execution, deployment.name, execution.status.value)}, line=True)
     elif execution.status is ExecutionStatus.DONE:
         session.note(_done_text(session, execution, deployment.name))
+        if execution.outputs and not session.quiet:
+            session.out(outputs_table(execution.outputs, session.terminal))
     else:
         session.err(end_text(session, execution))
     return 0 if execution.status is ExecutionStatus.DONE else 1
@@ -135,6 +138,7 @@ def _done_text(session: Session, execution: Execution, deployment: str) -> str:
     what = {
         "install": f"{deployment} is deployed",
         "update": f"{deployment} is updated",
+        "scale": f"{deployment} is scaled",
         "uninstall": f"{deployment} is undeployed",
     }
     said = what.get(execution.workflow, f"{execution.workflow} is done")
@@ -196,7 +200,13 @@ def execution_data(execution: Execution, deployment: str, status: str) -> dict[s
         "started": execution.started,
         "ended": execution.ended,
         "failure": failure_data(failure) if failure else None,
+        "outputs": dict(execution.outputs) if execution.outputs is not None else None,
     }
+
+
+def outputs_table(outputs: Mapping[str, Value], terminal: Terminal) -> str:
+    """The outputs of a workflow."""
+    return table(["OUTPUT", "VALUE"], [[name, shown(value)] for name, value in outputs.items()], terminal)
 
 
 def failure_data(failure: Failure) -> dict[str, Any]:

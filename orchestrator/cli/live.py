@@ -81,7 +81,7 @@ def picture(
     head.append(f" {signs.dot} {duration(now - started)}", style="dim")
     if progress.cancelling and not ended:
         head.append(" cancelling", style="yellow")
-    done, recent = progress.by_state("done"), progress.newest_done(_DONE_SHOWN)
+    done, recent = progress.by_state("done", "skipped"), progress.newest_done(_DONE_SHOWN)
     running, broken = progress.by_state("running"), progress.by_state("failed", "cancelled")
     waiting = progress.by_state("waiting")
     output = [] if ended else list(progress.output)[-_OUTPUT_SHOWN:] if running else []
@@ -110,6 +110,7 @@ def _step_line(step: StepProgress, now: float, name_width: int, width: int, term
         "done": signs.done,
         "failed": signs.failed,
         "cancelled": signs.cancelled,
+        "skipped": signs.dot,
         "running": signs.running[int(now * 10) % len(signs.running)],
     }.get(step.state, signs.waiting)
     name = shortened(one_line(step.step.title), name_width, signs.ellipsis)

@@ -11,6 +11,7 @@ from orchestrator.model.plan import Plan, PlanStep, StepKind
 from orchestrator.state import Event
 
 _OUTPUT_LINES = 50
+_SETTLED = ("done", "skipped")
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Progress:
         self.workflow = plan.workflow
         self.titles = {step.id: step.title for step in plan.steps}
         self.steps = {
-            step.id: StepProgress(step, "done" if known.get(step.id) == "done" else "waiting")
+            step.id: StepProgress(step, state if (state := known.get(step.id, "")) in _SETTLED else "waiting")
             for step in plan.steps
             if step.kind is StepKind.OPERATION
         }

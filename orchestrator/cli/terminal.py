@@ -46,6 +46,7 @@ COLOURS: Mapping[str, str] = {
     "warning": "yellow",
     "interrupted": "yellow",
     "cancelled": "yellow",
+    "skipped": "yellow",
 }
 """The colours of states, wherever they are shown."""
 

@@ -77,6 +77,7 @@ def event_data(event: Event) -> dict[str, Any]:
         "level": event.level,
         "step": event.step,
         "node": event.node,
+        "instance": event.instance,
         "text": event.text,
         "data": dict(event.data) if event.data is not None else None,
     }

@@ -9,12 +9,14 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
 
 from orchestrator import faults
+from orchestrator.engine.cancels import CancelWatch
 from orchestrator.engine.events import EventWriter
-from orchestrator.engine.parts import EngineSettings, ExecutionParts
+from orchestrator.engine.parts import ExecutionParts
 from orchestrator.engine.progress import Progress
 from orchestrator.engine.steps import StepRunner
+from orchestrator.errors import OrchError, StorageError
 from orchestrator.model.plan import Outcome, PlanStep, StepKind
-from orchestrator.operations import FIRST_INSTANCE
+from orchestrator.model.values import Value, masked
 from orchestrator.state import DeploymentStatus, ExecutionStatus, Failure, StepStatus, Store
 
 Durable = Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
@@ -25,6 +27,7 @@ _OUTCOMES: Mapping[StepStatus, Outcome] = {
     StepStatus.FAILED: Outcome.FAILURE,
     StepStatus.RUNNING: Outcome.CANCEL,
     StepStatus.CANCELLED: Outcome.CANCEL,
+    StepStatus.SKIPPED: Outcome.SUCCESS,
 }
 
 
@@ -47,7 +50,7 @@ class Attempt:
         store: Store,
         events: EventWriter,
         runner: StepRunner,
-        settings: EngineSettings,
+        cancels: CancelWatch,
         afterwards: Mapping[ExecutionStatus, DeploymentStatus],
     ) -> None:
         self._parts = parts
@@ -55,7 +58,7 @@ class Attempt:
         self._store = store
         self._events = events
         self._runner = runner
-        self._settings = settings
+        self._cancels = cancels
         self._afterwards = afterwards
         self._cancelling = False
         self._cleaning_up = False
@@ -76,11 +79,12 @@ class Attempt:
         if self._store.cancel_requested(self._execution.id):
             self._recall(progress)
             self._cancel()
-        watch = asyncio.ensure_future(self._watch_for_cancel())
-        try:
-            await self._loop(progress, reserved)
-        finally:
-            watch.cancel()
+        with self._cancels.watching(self._execution.id, self._on_request):
+            limit = asyncio.ensure_future(self._limit())
+            try:
+                await self._loop(progress, reserved)
+            finally:
+                limit.cancel()
         left: Sequence[str] = ()
         if self._cancelling:
             answer = await cancel(self._runner.cancel_jobs)
@@ -88,7 +92,7 @@ class Attempt:
             self._cleaning_up = True
             self._runner.go_on()
             await self._loop(progress, reserved)
-        return self._finish(progress, left)
+        return await self._finish(progress, left)
 
     def _recall(self, progress: Progress) -> None:
         """Tell how far a dead process had come with this attempt; what it had under way counts as cancelled."""
@@ -97,6 +101,7 @@ class Attempt:
         while met := [step for step in progress.ready if step.id in known]:
             for step in met:
                 progress.start(step.id)
+            for step in met:  # all of them were under way together: the end of one may halt what has not begun
                 status = known[step.id].status
                 passed_over = status is StepStatus.FAILED and step.policy.continue_on_error
                 outcome = Outcome.SUCCESS if passed_over else _OUTCOMES[status]
@@ -106,7 +111,14 @@ class Attempt:
 
     async def _done_before(self) -> list[str]:
         ledger = self._store.ledger(self._execution.id)
-        return sorted(step for step, entry in ledger.items() if entry.status is StepStatus.DONE)
+        for step in self._parts.plan.steps:
+            entry = ledger.get(step.id)
+            if entry and entry.status is StepStatus.SKIPPED and entry.attempt == self._execution.attempt:
+                told = {"state": StepStatus.SKIPPED.value}
+                self._events.add(
+                    self._execution.id, "step", "skipped on request", step=step.id, node=step.node, data=told
+                )
+        return sorted(step for step, entry in ledger.items() if entry.status.settled)
 
     async def _loop(self, progress: Progress, reserved: Mapping[str, Durable]) -> None:
         running: dict[asyncio.Future[Outcome], PlanStep] = {}
@@ -141,29 +153,37 @@ class Attempt:
 
     def _set_states(self, progress: Progress) -> None:
         """Do the ready steps that only set a state, and those that become ready by them, in one transaction."""
-        batch: list[tuple[str, str, str]] = []
+        batch: list[tuple[str, str, tuple[str, ...], str]] = []
         while states := [step for step in progress.ready if step.kind is StepKind.STATE]:
             for step in states:
                 progress.start(step.id)
                 if self._runner.condition_holds(step):
-                    batch.append((step.id, step.node, step.state or ""))
+                    batch.append((step.id, step.node, step.instances, step.state or ""))
                 progress.end(step.id, Outcome.SUCCESS)
         if batch:
             faults.reach(f"states:{self._execution.workflow}")
-            self._store.record_states(self._execution, batch, FIRST_INSTANCE)
-            for step_id, node, state in batch:
-                self._events.add(
-                    self._execution.id, "state", f"{node} is {state}", step=step_id, node=node, data={"state": state}
-                )
+            self._store.record_states(self._execution, batch)
+            for step_id, node, instances, state in batch:
+                several = len(instances) > 1
+                text = f"{node} ({', '.join(instances)}) is {state}" if several else f"{node} is {state}"
+                data: dict[str, Value] = {"state": state, **({"instances": list(instances)} if several else {})}
+                self._events.add(self._execution.id, "state", text, step=step_id, node=node, data=data)
 
-    async def _watch_for_cancel(self) -> None:
+    def _on_request(self, step: str | None) -> None:
+        if step is None:
+            self._cancel()
+        else:
+            self._runner.cancel_step(step)
+
+    async def _limit(self) -> None:
+        """Cancel the execution when its time is over."""
         limit = self._parts.plan.timeout
-        end = None if limit is None else (self._execution.started or time.time()) + limit
-        while not await asyncio.to_thread(self._store.cancel_requested, self._execution.id):
-            if end is not None and time.time() > end:
-                self._why = f"the workflow took longer than {limit:g} s"
-                break
-            await asyncio.sleep(self._settings.cancel_check_interval)
+        if limit is None:
+            return
+        # only what earlier processes have used is measured by the clock of the day, which may be set
+        used = min(max(0.0, time.time() - (self._execution.started or time.time())), limit)
+        await asyncio.sleep(limit - used)
+        self._why = f"the workflow took longer than {limit:g} s"
         self._cancel()
 
     def _cancel(self) -> None:
@@ -173,18 +193,50 @@ class Attempt:
         self._events.add(self._execution.id, "execution", f"cancelling: {self._why}", level="warning")
         self._runner.break_off()
 
-    def _finish(self, progress: Progress, left: Sequence[str]) -> ExecutionStatus:
+    def _unsuccessful(self, progress: Progress) -> tuple[ExecutionStatus, Failure | None]:
+        """How an execution ended of which steps did not succeed: CANCELLED, when all of these were cancelled."""
+        ledger = self._store.ledger(self._execution.id)
+        entries = [ledger[step] for step in progress.failed if step in ledger]
+        failed = [entry for entry in entries if entry.status is not StepStatus.CANCELLED]
+        failures = [entry.failure for entry in failed or entries]
+        status = ExecutionStatus.FAILED if failed or not entries else ExecutionStatus.CANCELLED
+        return status, next((f for f in failures if f is not None), None)
+
+    def _forget_what_is_gone(self) -> None:
+        """Have the store forget instances that were taken away while their node stays."""
+        if self._parts.plan.workflow == "scale":
+            gone = [
+                (step.node, i) for step in self._parts.plan.steps if step.state == "deleted" for i in step.instances
+            ]
+            self._store.forget_instances(self._execution.deployment_id, gone)
+
+    async def _outputs(self) -> Mapping[str, Value] | None:
+        """The outputs of the workflow, secrets masked; what cannot be told is None, and an event says why."""
+        found: dict[str, Value] = {}
+        for name, value in self._parts.outputs.items():
+            try:
+                found[name] = masked(await asyncio.to_thread(value))
+            except StorageError:
+                raise
+            except (OrchError, ValueError) as error:
+                found[name] = None
+                why = error.message if isinstance(error, OrchError) else str(error)
+                text = f"the output {name} of the workflow cannot be told: {why}"
+                self._events.add(self._execution.id, "execution", text, level="warning")
+        return found
+
+    async def _finish(self, progress: Progress, left: Sequence[str]) -> ExecutionStatus:
         failure: Failure | None = None
+        outputs: Mapping[str, Value] | None = None
         if self._cancelling:
             status = ExecutionStatus.CANCELLED
             failure = Failure(self._why, output="\n".join(left))
         elif progress.failed:
-            status = ExecutionStatus.FAILED
-            ledger = self._store.ledger(self._execution.id)
-            failures = [ledger[step].failure for step in progress.failed if step in ledger]
-            failure = next((f for f in failures if f is not None), None)
+            status, failure = self._unsuccessful(progress)
         else:
             status = ExecutionStatus.DONE
+            outputs = await self._outputs()
+            self._forget_what_is_gone()
         self._events.add(
             self._execution.id,
             "execution",
@@ -193,5 +245,5 @@ class Attempt:
             data={"status": status.value},
         )
         self._events.flush()
-        self._store.end_execution(self._execution, status, failure, self._afterwards.get(status))
+        self._store.end_execution(self._execution, status, failure, self._afterwards.get(status), outputs)
         return status

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSClient, DBOSConfig, SetWorkflowID
 
 from orchestrator.engine.attempt import Durable
 from orchestrator.errors import StorageError
@@ -19,8 +21,18 @@ APPLICATION_VERSION = "1"
 _CONNECTIONS = 10
 """Of one process: a PostgreSQL server admits about a hundred from all processes together."""
 
+_THREADS = 32
+"""For all that blocks: playbooks, the databases. Without a limit, a thousand executions make hundreds of threads."""
+
+_AT_ONCE = 500
+"""How many workflows are deleted at once."""
+
+_COMPACT_SECONDS = 10.0
+"""How long to wait for others who work with the database before it is compacted."""
+
 CarryOut = Callable[[str, int, "DbosJournal"], Awaitable[str]]
 _carry_out: CarryOut | None = None
+_first = True
 
 
 class DbosJournal:
@@ -61,6 +73,7 @@ def launch(database: str, executor_id: str, carry_out: CarryOut, dequeue_interva
         "application_version": APPLICATION_VERSION,
         "executor_id": executor_id,
         "sys_db_pool_size": _CONNECTIONS,
+        "max_executor_threads": _THREADS,
         "log_level": "CRITICAL",
         "console_log_level": "CRITICAL",
     }
@@ -79,9 +92,23 @@ def begin(executor_id: str, execution_id: str, attempt: int) -> None:
     with _translated():
         if is_begun(execution_id, attempt) is None:
             with SetWorkflowID(workflow_id(execution_id, attempt)):
-                DBOS.enqueue_workflow(_queue(executor_id), _attempt, execution_id, attempt)
+                if _is_first():
+                    DBOS.start_workflow(_attempt, execution_id, attempt)
+                else:
+                    DBOS.enqueue_workflow(_queue(executor_id), _attempt, execution_id, attempt)
         else:
             DBOS.resume_workflow(workflow_id(execution_id, attempt), queue_name=_queue(executor_id))
+
+
+def _is_first() -> bool:
+    """Whether this is asked for the first time.
+
+    dbos looks at a new queue a second after its launch, too long for a command that carries out one execution; what is
+    started without the queue keeps a thread of dbos waiting, too much for a worker that carries out a thousand.
+    """
+    global _first
+    was, _first = _first, False
+    return was
 
 
 def is_begun(execution_id: str, attempt: int) -> bool | None:
@@ -89,6 +116,29 @@ def is_begun(execution_id: str, attempt: int) -> bool | None:
     with _translated():
         status = DBOS.get_workflow_status(workflow_id(execution_id, attempt))
     return None if status is None else status.status in ("PENDING", "ENQUEUED")
+
+
+def delete(database: str, attempts: Mapping[str, int]) -> None:
+    """Remove what the database keeps of executions, given how many attempts each had. Raises StorageError."""
+    ids = [workflow_id(execution, n + 1) for execution, count in attempts.items() for n in range(count)]
+    with _translated():
+        client = DBOSClient(system_database_url=database, retry_connection_errors=False)
+        try:
+            for start in range(0, len(ids), _AT_ONCE):
+                client.delete_workflows(ids[start : start + _AT_ONCE])
+        finally:
+            client.destroy()
+
+
+def compact(file: Path) -> bool:
+    """Give the space of what was deleted from a SQLite database back; False when somebody hinders that."""
+    try:
+        with closing(sqlite3.connect(file, timeout=_COMPACT_SECONDS, isolation_level=None)) as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def of_database(error: BaseException) -> bool:

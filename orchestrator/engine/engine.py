@@ -6,7 +6,8 @@ import asyncio
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,6 +15,7 @@ from orchestrator import faults
 from orchestrator.ansible import end_session
 from orchestrator.engine import durable
 from orchestrator.engine.attempt import Attempt
+from orchestrator.engine.cancels import CancelWatch
 from orchestrator.engine.events import EventWriter
 from orchestrator.engine.parts import EngineSettings, ExecutionParts
 from orchestrator.engine.steps import StepRunner
@@ -25,6 +27,7 @@ from orchestrator.state import (
     ExecutionStatus,
     Failure,
     Owner,
+    Rework,
     Store,
 )
 
@@ -41,6 +44,11 @@ _AFTERWARDS = {
         ExecutionStatus.FAILED: DeploymentStatus.DEPLOY_FAILED,
         ExecutionStatus.CANCELLED: DeploymentStatus.DEPLOY_FAILED,
     },
+    "scale": {
+        ExecutionStatus.DONE: DeploymentStatus.DEPLOYED,
+        ExecutionStatus.FAILED: DeploymentStatus.DEPLOY_FAILED,
+        ExecutionStatus.CANCELLED: DeploymentStatus.DEPLOY_FAILED,
+    },
     "uninstall": {
         ExecutionStatus.DONE: DeploymentStatus.UNDEPLOYED,
         ExecutionStatus.FAILED: DeploymentStatus.UNDEPLOY_FAILED,
@@ -53,6 +61,7 @@ EXCLUSIVE = frozenset({"install", "uninstall", "update", "scale"})
 _DURING = {
     "install": DeploymentStatus.DEPLOYING,
     "update": DeploymentStatus.DEPLOYING,
+    "scale": DeploymentStatus.DEPLOYING,
     "uninstall": DeploymentStatus.UNDEPLOYING,
 }
 
@@ -94,6 +103,7 @@ class Engine:
         self._settings = settings
         self._running: dict[str, _Running] = {}
         self._slots = asyncio.Semaphore(settings.parallel_operations)
+        self._cancels = CancelWatch(store, settings.cancel_check_interval)
         self._launched = False
         self._events = EventWriter(store, self._storage_failed)
 
@@ -103,6 +113,12 @@ class Engine:
     def carried_out(self) -> set[str]:
         """The executions that this process carries out or has carried out."""
         return set(self._running)
+
+    @property
+    def busy(self) -> int:
+        """How many executions have something to do in this process, instead of waiting for their jobs."""
+        under_way = [running for running in list(self._running.values()) if not running.ended.is_set()]
+        return sum(running.runner is None or running.runner.wanted > 0 for running in under_way)
 
     def start(self, execution: Execution) -> None:
         """Carry a new execution out. Raises UserError when others of its deployment come first: it is withdrawn."""
@@ -128,20 +144,43 @@ class Engine:
             return False
         return True
 
-    def resume(self, execution: Execution) -> None:
+    def resume(self, execution: Execution, rework: Callable[[], Rework] | None = None) -> None:
         """Go on with an execution that failed, was cancelled or lost its process, from where it was.
 
-        Raises UserError when it is done, a living process carries it out, or others of its deployment come first.
+        With ``rework``, asked for when nobody else works on the execution any more, some steps are done again or taken
+        as done; then it may be done already. Raises UserError when there is nothing to do, a living process carries it
+        out, or others of its deployment come first.
         """
-        if execution.status is ExecutionStatus.DONE:
-            raise UserError(f"execution {execution.id} is done: there is nothing to resume")
+        if execution.status is ExecutionStatus.DONE and rework is None:
+            raise UserError(
+                f"execution {execution.id} is done: there is nothing to resume",
+                hint="`--from STEP` does a step and all that depends on it again",
+            )
         self.launch()
         execution = self._take_over(execution)
+        if rework is not None:
+            self._begin(execution, execution.attempt + 1, rework())
+            return
         begun = durable.is_begun(execution.id, execution.attempt)
         if not execution.status.final and begun is not False:
             self._begin(execution, execution.attempt)
             return
         self._begin(execution, execution.attempt + 1)
+
+    def cancel_step(self, execution: Execution, steps: Sequence[str]) -> list[str]:
+        """Ask for single steps of an execution to be cancelled; those that had not ended yet are returned.
+
+        When its owner is dead this process goes on with it. Raises UserError when the execution has ended.
+        """
+        if execution.status.final:
+            raise UserError(f"execution {execution.id} has ended already: it is {execution.status.value}")
+        asked = [step for step in steps if self._store.request_step_cancel(execution, step)]
+        execution = self._store.execution(execution.id)
+        dead = execution.owner is not None and not self._owner.alive(execution.owner)
+        if asked and dead and not execution.status.final:
+            with suppress(_Taken):
+                self.resume(execution)
+        return asked
 
     def cancel(self, execution: Execution) -> bool:
         """Ask for an execution to be cancelled.
@@ -150,8 +189,8 @@ class Engine:
         """
         if execution.status.final:
             raise UserError(f"execution {execution.id} has ended already: it is {execution.status.value}")
-        # what was never begun leaves no trace, but that the deployment is not yet what it was to become
-        before = _DURING.get(execution.workflow) is DeploymentStatus.DEPLOYING
+        # what was never begun leaves no trace, but that the deployment is not yet what it is said to be
+        before = execution.workflow in ("install", "update")
         afterwards = DeploymentStatus.DEPLOY_FAILED if before else None
         if self._store.end_queued(execution, ExecutionStatus.CANCELLED, afterwards):
             return True
@@ -222,10 +261,10 @@ class Engine:
 
     # --- inside
 
-    def _begin(self, execution: Execution, attempt: int) -> None:
+    def _begin(self, execution: Execution, attempt: int, rework: Rework | None = None) -> None:
         if not self._owner.held():
             raise _lost()
-        if not self._store.claim(execution, self._owner.executor_id, attempt, EXCLUSIVE):
+        if not self._store.claim(execution, self._owner.executor_id, attempt, EXCLUSIVE, rework):
             raise self._why_not(execution)
         self._running[execution.id] = _Running()
         during = _DURING.get(execution.workflow)
@@ -309,7 +348,7 @@ class Engine:
             data={"status": "running", "owner": self._owner.executor_id, "host": self._store.host},
         )
         afterwards = _AFTERWARDS.get(execution.workflow, {})
-        status = await Attempt(parts, self._store, self._events, runner, self._settings, afterwards).carry_out(journal)
+        status = await Attempt(parts, self._store, self._events, runner, self._cancels, afterwards).carry_out(journal)
         running.ended.set()
         return status.value
 

@@ -34,10 +34,11 @@ class EventWriter:
         level: str = "info",
         step: str | None = None,
         node: str | None = None,
+        instance: str | None = None,
         data: Mapping[str, Value] | None = None,
     ) -> None:
         """Take an event. ``kind``: execution, step, state, job, task, output."""
-        event = Event(0, execution_id, time.time(), kind, level, text, step, node, data)
+        event = Event(0, execution_id, time.time(), kind, level, text, step, node, data, instance)
         with self._lock:
             self._pending.append(event)
         self._wake.set()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.jobs import JobContext, JobKind, SiteSlots
+from orchestrator.jobs import ExecutionSlots, JobContext, JobKind, Scheduler
+from orchestrator.model.jobs import JobReference
 from orchestrator.model.plan import Plan
 from orchestrator.model.values import Value
 from orchestrator.operations import Operations
@@ -34,15 +35,19 @@ class ExecutionParts:
     """The parts that belong to one execution.
 
     ``kind_of`` tells how a node's operations become jobs that orch watches itself, None for nodes whose playbooks do
-    it all; ``site_of`` names the site on which a node's jobs run; ``job_variables`` are the variables that a playbook
-    needs to reach the job system of that site; ``slots`` are the places for jobs that all executions share.
+    it all; ``reference`` says where a node's job of a token is to be found, ``scheduler`` gives the scheduler that has
+    it, None for jobs that a playbook hands to our launcher; ``job_variables`` are the variables that a playbook needs
+    to reach the launcher; ``slots`` are the places for its jobs at the sites; ``outputs`` evaluate the outputs of the
+    workflow, each raising OrchError or ValueError when it cannot be told.
     """
 
     execution: Execution
     plan: Plan
     operations: Operations
     kind_of: Callable[[str], JobKind | None]
-    site_of: Callable[[str], str]
+    reference: Callable[[str, str], JobReference]
+    scheduler: Callable[[JobReference], Scheduler | None]
     job_context: Callable[[str, str], JobContext]
     job_variables: Callable[[str], Mapping[str, Value]]
-    slots: SiteSlots
+    slots: ExecutionSlots
+    outputs: Mapping[str, Callable[[], Value]] = field(default_factory=dict)

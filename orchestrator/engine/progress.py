@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
 
 from orchestrator.model.plan import Edge, Outcome, Plan, PlanStep
@@ -28,6 +28,7 @@ class Progress:
         self._cleanup: set[str] = set()
         self._running: set[str] = set()
         self._ready: dict[str, PlanStep] = {}
+        self._passed: deque[str] = deque()
         self.failed: list[str] = []
         self._halted = False
         before = set(done)
@@ -56,8 +57,9 @@ class Progress:
 
     def _pass_done(self) -> None:
         """Done steps are not done again: they end as soon as they could start."""
-        while again := [step_id for step_id in self._ready if step_id in self.done]:
-            for step_id in again:
+        while self._passed:
+            step_id = self._passed.popleft()
+            if step_id in self._ready:
                 self.start(step_id)
                 self._end(step_id, Outcome.SUCCESS)
 
@@ -127,4 +129,6 @@ class Progress:
         if cleanup:
             self._cleanup.add(step_id)
         self._ready[step_id] = self._steps[step_id]
+        if step_id in self.done:
+            self._passed.append(step_id)
         return True

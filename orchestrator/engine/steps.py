@@ -8,7 +8,7 @@ import re
 import threading
 import time
 import traceback
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextvars import ContextVar
 from hashlib import sha256
 from typing import TypeVar
@@ -18,18 +18,27 @@ import msgspec
 from orchestrator import faults
 from orchestrator.ansible import TaskEvent
 from orchestrator.engine.events import EventWriter
+from orchestrator.engine.fingerprints import fingerprint, with_job
 from orchestrator.engine.parts import EngineSettings, ExecutionParts
 from orchestrator.errors import OrchError, StorageError, WorkError
-from orchestrator.jobs import JobKind, Submission, Watcher
+from orchestrator.jobs import JobKind, Scheduler, Submission, Watcher, without_scheduler
 from orchestrator.model.conditions import hold
 from orchestrator.model.durations import seconds
 from orchestrator.model.expressions import Literal
-from orchestrator.model.jobs import JobReference, JobReport, JobState
+from orchestrator.model.jobs import JobReport, JobState
 from orchestrator.model.plan import Outcome, PlanStep
 from orchestrator.model.topology import RUNNABLE, interface_name
 from orchestrator.model.values import Value, masked
-from orchestrator.operations import FIRST_INSTANCE, JOB_ID, JOB_STATUS, OperationCall, OperationResult, ResolvedCall
-from orchestrator.state import Failure, JobRecord, StepStatus, Store
+from orchestrator.operations import (
+    FIRST_INSTANCE,
+    JOB_ID,
+    JOB_STATUS,
+    OperationCall,
+    OperationResult,
+    ResolvedCall,
+    instance_name,
+)
+from orchestrator.state import Failure, JobRecord, LedgerEntry, StepStatus, Store
 
 _FOREIGN_STATES: Mapping[str, JobState] = {
     # Yorc's own four, and what Slurm says: with Yorc a monitor that passed those on was polled for ever
@@ -38,13 +47,16 @@ _FOREIGN_STATES: Mapping[str, JobState] = {
     "PENDING": JobState.QUEUED,
     "CONFIGURING": JobState.QUEUED,
     "COMPLETING": JobState.RUNNING,
+    **dict.fromkeys(("POWER_UP_NODE", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD"), JobState.QUEUED),
+    **dict.fromkeys(("RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED", "UPDATE_DB"), JobState.RUNNING),
+    **dict.fromkeys(("EXPEDITING",), JobState.QUEUED),
     "COMPLETED": JobState.COMPLETED,
     "FAILED": JobState.FAILED,
     "CANCELLED": JobState.CANCELLED,
     "CANCELED": JobState.CANCELLED,
-    "TIMEOUT": JobState.TIMEOUT,
-    "OUT_OF_MEMORY": JobState.FAILED,
-    "NODE_FAIL": JobState.FAILED,
+    **dict.fromkeys(("TIMEOUT", "DEADLINE"), JobState.TIMEOUT),
+    **dict.fromkeys(("BOOT_FAIL", "NODE_FAIL", "LAUNCH_FAILED", "RECONFIG_FAIL", "OUT_OF_MEMORY"), JobState.FAILED),
+    **dict.fromkeys(("PREEMPTED", "REVOKED", "SPECIAL_EXIT"), JobState.FAILED),
 }
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 T = TypeVar("T")
@@ -56,8 +68,33 @@ class Interrupted(Exception):
     """The step was broken off on purpose (cancel or detach)."""
 
 
+class Interruption:
+    """Breaks a step off: its playbooks listen to ``playbooks``, its waits to ``waits``."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self.playbooks = threading.Event()
+        self.waits = asyncio.Event()
+        if broken:
+            self.set()
+
+    def set(self) -> None:
+        """Break it off."""
+        self.playbooks.set()
+        self.waits.set()
+
+
+_interruption: ContextVar[Interruption | None] = ContextVar("interruption", default=None)
+
+
+def check_interruption() -> None:
+    """For what a step waits for in a thread of its own: raises Interrupted when the step is to be broken off."""
+    interruption = _interruption.get()
+    if interruption is not None and interruption.playbooks.is_set():
+        raise Interrupted
+
+
 class StepRunner:
-    """Carries out the steps of one execution. ``stop`` breaks its playbooks and waits off."""
+    """Carries out the steps of one execution. ``stop`` and ``stopped`` break off what the step of this task does."""
 
     def __init__(
         self,
@@ -74,10 +111,24 @@ class StepRunner:
         self._watcher = watcher
         self._settings = settings
         self._slots = slots
-        self.stop = threading.Event()
-        self.stopped = asyncio.Event()
         self.playbooks = 0
+        self.wanted = 0
+        """Playbooks that run or wait for their turn."""
         self._detaching = False
+        self._broken_off = False
+        self._outside = Interruption()
+        self._under_way: dict[str, Interruption] = {}
+        self._fingerprints: dict[str, str] = {}
+
+    @property
+    def stop(self) -> threading.Event:
+        """Set when the playbooks of the step of this task are to end."""
+        return (_interruption.get() or self._outside).playbooks
+
+    @property
+    def stopped(self) -> asyncio.Event:
+        """Set when the waits of the step of this task are to end."""
+        return (_interruption.get() or self._outside).waits
 
     def break_off(self, *, detaching: bool = False) -> None:
         """End what runs: playbooks are stopped, waits given up. Jobs go on.
@@ -85,46 +136,133 @@ class StepRunner:
         When ``detaching``, the steps that are broken off leave no result: they are neither done nor cancelled.
         """
         self._detaching = detaching
-        self.stop.set()
-        self.stopped.set()
+        self._broken_off = True
+        for interruption in (self._outside, *self._under_way.values()):
+            interruption.set()
+
+    def cancel_step(self, step_id: str) -> None:
+        """End what a single step does, if it is under way; the request for it is in the store."""
+        interruption = self._under_way.get(step_id)
+        if interruption is not None:
+            interruption.set()
 
     def go_on(self) -> None:
         """Let steps run again after a break: those that clean up after a cancel."""
-        self.stop.clear()
-        self.stopped.clear()
+        self._broken_off = False
+        self._outside = Interruption()
 
     async def carry_out(self, step: PlanStep, attempt: int) -> Outcome:
         """Carry a step out, unless the ledger says that it was; its failure is a value, not an exception.
 
         Raises StorageError: then nothing is known, and the step is to be done again.
         """
-        execution = self._parts.execution
-        entry = self._store.ledger_entry(execution.id, step.id)
-        if entry and entry.status is StepStatus.DONE:
+        entry = self._store.ledger_entry(self._parts.execution.id, step.id)
+        if entry is not None and entry.status is StepStatus.SKIPPED:
             return Outcome.SUCCESS
-        if entry and entry.status is StepStatus.FAILED and entry.attempt == attempt:
-            return _after_failure(step)
+        if entry is not None and entry.attempt == attempt:
+            if entry.status is StepStatus.DONE:
+                return Outcome.SUCCESS
+            if entry.status is StepStatus.FAILED:
+                return _after_failure(step)
+        interruption = Interruption(broken=self._broken_off)
+        self._under_way[step.id] = interruption
+        _interruption.set(interruption)
+        try:
+            return await self._carried_out(step, attempt, entry)
+        finally:
+            del self._under_way[step.id]
+
+    async def _carried_out(self, step: PlanStep, attempt: int, entry: LedgerEntry | None) -> Outcome:
+        execution = self._parts.execution
+        if entry is not None and entry.cancel_requested is not None:
+            return await self._cancelled(step)
+        stale = entry is not None and entry.status is StepStatus.STALE
+        if entry is not None and stale and await self._is_unchanged(step, entry.fingerprint):
+            self._store.keep_step(execution.id, step.id, attempt)
+            self._event(step, "step", "unchanged: not repeated", state="done")
+            return Outcome.SUCCESS
+        # before the step is begun: what is submitted from then on is taken up when this process dies
+        failure = await self._end_former_job(step) if stale else None
         self._store.begin_step(execution.id, step.id, attempt)
         self._event(step, "step", "started", state="running")
         try:
-            failure = await self._with_retries(step)
+            failure = failure or await self._with_retries(step)
         except Interrupted:
             if self._detaching:
                 await asyncio.get_running_loop().create_future()
-            self._store.end_step(execution.id, step.id, StepStatus.CANCELLED)
-            self._event(step, "step", "cancelled", state="cancelled", level="warning")
-            return Outcome.CANCEL
+            return await self._cancelled(step)
+        found = self._fingerprints.pop(step.id, None)
         if failure is None:
-            self._store.end_step(execution.id, step.id, StepStatus.DONE)
+            told = with_job(found, self._job_worked_on(step)) if found else None
+            self._store.end_step(execution.id, step.id, StepStatus.DONE, fingerprint=told)
             self._event(step, "step", "done", state="done")
             return Outcome.SUCCESS
         failure = msgspec.structs.replace(
             failure, step=step.id, node=failure.node or step.node, span=failure.span or step.span
         )
         self._store.end_step(execution.id, step.id, StepStatus.FAILED, failure)
-        self._store.set_node_states(execution.deployment_id, [(step.node, FIRST_INSTANCE, "error")])
+        self._store.set_node_states(execution.deployment_id, [(step.node, i, "error") for i in step.instances])
         self._event(step, "step", failure.message, state="failed", level="error", failure=msgspec.to_builtins(failure))
         return _after_failure(step)
+
+    async def _cancelled(self, step: PlanStep) -> Outcome:
+        """End a step that was broken off, or is not to be begun; its job, too, when the step alone was cancelled."""
+        execution = self._parts.execution
+        entry = self._store.ledger_entry(execution.id, step.id)
+        failure, text = None, "cancelled"
+        if entry is not None and entry.cancel_requested is not None:
+            left = await self._cancel_job_of(step)
+            text = "cancelled by request"
+            failure = Failure(f"{step.id} was {text}", step=step.id, node=step.node, output=left, span=step.span)
+        self._store.end_step(execution.id, step.id, StepStatus.CANCELLED, failure)
+        self._event(step, "step", text, state="cancelled", level="warning")
+        return Outcome.CANCEL
+
+    async def _cancel_job_of(self, step: PlanStep) -> str:
+        """Cancel the job that a step submits or watches, if there is one; why it could not be, or nothing."""
+        job = self._latest_job(step.node)
+        concerned = job is not None and (job.step == step.id or interface_name(step.interface or "") == RUNNABLE)
+        if job is None or not concerned or job.state.final:
+            return ""
+        left = await self._cancel_or_tell(job)
+        return left or ""
+
+    async def _is_unchanged(self, step: PlanStep, before: str | None) -> bool:
+        """Whether a step would be done with the very same things as before."""
+        if before is None:
+            return False
+        try:
+            if not self.condition_holds(step):
+                return False
+            call = self._call(step, self._latest_job(step.node))
+            found = await asyncio.to_thread(self._resolved_and_known, call)
+        except StorageError:
+            raise
+        except (OrchError, ValueError, Interrupted):
+            return False  # why it cannot be resolved is told when it is carried out
+        return with_job(found[1], self._job_worked_on(step)) == before
+
+    def _resolved_and_known(self, call: OperationCall) -> tuple[ResolvedCall, str]:
+        resolved = self._parts.operations.resolve(call)
+        inputs = [resolved.inputs, *([each.opposite, each.inputs] for each in resolved.rounds)]
+        return resolved, fingerprint(call, inputs, resolved.implementation.path, self._parts.execution.id)
+
+    def _job_worked_on(self, step: PlanStep) -> str | None:
+        """The id of the job that a step watches."""
+        if interface_name(step.interface or "") != RUNNABLE or step.operation == "submit":
+            return None
+        job = self._latest_job(step.node)
+        return job.reference.id if job else None
+
+    async def _end_former_job(self, step: PlanStep) -> Failure | None:
+        """Before a step is done again: cancel the job that it has submitted, when that is still there."""
+        job = self._latest_job(step.node)
+        of_job = interface_name(step.interface or "") == RUNNABLE
+        submits = step.operation == "submit" if of_job else job is not None and job.step == step.id
+        if job is None or job.state.final or not submits:
+            return None
+        left = await self._cancel_or_tell(job)
+        return Failure(left) if left else None
 
     async def _with_retries(self, step: PlanStep) -> Failure | None:
         for turn in range(step.policy.retries):
@@ -165,10 +303,10 @@ class StepRunner:
 
     # --- what a step does
 
-    async def _perform(self, step: PlanStep) -> Failure | None:
+    def _call(self, step: PlanStep, job: JobRecord | None) -> OperationCall:
+        """The call of a step's operation; ``job`` is the node's latest."""
         interface, operation = interface_name(step.interface or ""), step.operation or ""
-        job = self._latest_job(step.node)
-        call = OperationCall(
+        return OperationCall(
             node=step.node,
             interface=interface,
             operation=operation,
@@ -176,8 +314,16 @@ class StepRunner:
             operation_host=step.operation_host,
             inputs=step.inputs,
             job_id=job.reference.id if job and interface == RUNNABLE and operation != "submit" else None,
+            # a node has one job, which is that of its first instance, as with Yorc
+            instances=step.instances[:1] if interface == RUNNABLE else step.instances,
+            targets=step.targets,
         )
-        resolved = await asyncio.to_thread(self._parts.operations.resolve, call)
+
+    async def _perform(self, step: PlanStep) -> Failure | None:
+        interface, operation = interface_name(step.interface or ""), step.operation or ""
+        job = self._latest_job(step.node)
+        call = self._call(step, job)
+        resolved, self._fingerprints[step.id] = await asyncio.to_thread(self._resolved_and_known, call)
         kind = self._parts.kind_of(step.node) if step.requirement is None else None
         if kind is None:
             return await self._foreign(step, resolved, job)
@@ -199,17 +345,22 @@ class StepRunner:
 
     async def _plain(self, step: PlanStep, resolved: ResolvedCall) -> Failure | None:
         result = await self._run(step, resolved, {}, resolved.outputs)
-        self._keep(step, resolved, result.outputs)
+        self._keep(step, resolved, result.outputs, result.by_instance)
         return result.failure
 
     # --- jobs that orch watches itself
 
     async def _submit(self, step: PlanStep, resolved: ResolvedCall, kind: JobKind) -> Failure | None:
         job = self._next_job(step)
-        submission = kind(resolved.inputs, self._parts.job_context(step.node, job.reference.token))
-        if not await self._unless_stopped(self._parts.slots.take(job.reference.site, job.reference.token)):
-            return Failure(f"{step.node}: site {job.reference.site!r} had no place for the job in time")
+        submission = await asyncio.to_thread(self._submission, step, resolved, kind, job)
+        if not await self._unless_stopped(self._parts.slots.take(job.reference)):
+            return _no_place(job)
         faults.reach(f"submit.before:{step.node}")
+        scheduler = await asyncio.to_thread(self._parts.scheduler, job.reference)
+        if scheduler is not None:
+            await self._hand_over(step, resolved, job, scheduler, submission)
+            return None
+        submission = without_scheduler(submission)
         extra = {**self._parts.job_variables(step.node), **_job_variables(job, submission)}
         result = await self._run(step, resolved, extra, (JOB_ID, *submission.outputs))
         faults.reach(f"submit.after:{step.node}")
@@ -221,9 +372,24 @@ class StepRunner:
         self._event(step, "job", f"submitted as {reference.id}", job=reference.id)
         return None
 
+    def _submission(self, step: PlanStep, resolved: ResolvedCall, kind: JobKind, job: JobRecord) -> Submission:
+        return kind(resolved.inputs, self._parts.job_context(step.node, job.reference.token))
+
+    async def _hand_over(
+        self, step: PlanStep, resolved: ResolvedCall, job: JobRecord, scheduler: Scheduler, submission: Submission
+    ) -> None:
+        """Submit a job to the scheduler of its site, directly."""
+        submitted = await asyncio.to_thread(scheduler.submit, job.reference.token, submission)
+        faults.reach(f"submit.after:{step.node}")
+        reference = msgspec.structs.replace(job.reference, id=submitted.id)
+        self._store.put_job(msgspec.structs.replace(job, reference=reference, seen=True))
+        self._keep(step, resolved, {**submission.outputs, "job_id": submitted.id})
+        how = "found again as" if submitted.adopted else "submitted as"
+        self._event(step, "job", f"{how} {reference.id}", job=reference.id)
+
     async def _watch(self, step: PlanStep, resolved: ResolvedCall) -> Failure | None:
         job = self._latest_job(step.node)
-        if job is not None and _unsuccessful(job):
+        if job is not None and _to_be_submitted(job):
             # tried again: the job that failed is over, so there must be another
             failure = await self._submit(step, await self._resolved_submit(step), self._kind(step))
             if failure is not None:
@@ -242,20 +408,37 @@ class StepRunner:
             self._event(step, "output", text.rstrip("\n"))
 
         def on_report(report: JobReport) -> None:
-            self._event(step, "job", report.state.value, job=job.reference.id, state=report.state.value)
+            waits = f": {report.detail}" if report.detail and not report.state.final else ""
+            self._event(step, "job", f"{report.state.value}{waits}", job=job.reference.id, state=report.state.value)
             if report.state is JobState.RUNNING:
                 faults.reach(f"watch.running:{step.node}")
 
-        self._parts.slots.occupy(job.reference.site, job.reference.token)
+        await self._parts.slots.occupy(job.reference)
         report = await self._unless_stopped(self._watcher.wait(job.reference, on_output, on_report))
         if report is None:
             return await self._out_of_time(step, job)
         faults.reach(f"watch.ended:{step.node}")
+        if report.state is JobState.VANISHED:
+            await self._end_rest_of(job)
         await self._end_job(job, report.state, report.detail)
         if report.state is JobState.COMPLETED:
             self._keep(step, resolved, report.results)
             return None
-        return Failure(_job_failed(step.node, report), output="\n".join(tail))
+        vanished = report.state is JobState.VANISHED
+        hint = "look for what ended it (out of memory? a restart?), then resume: it is submitted again"
+        return Failure(_job_failed(step.node, report), hint=hint if vanished else None, output="\n".join(tail))
+
+    async def _end_rest_of(self, job: JobRecord) -> None:
+        """End what is left of a vanished job, so that it is not at work beside the one submitted in its place."""
+        try:
+            failure = await self._cancel_job(job)
+        except StorageError:
+            raise
+        except OrchError as error:
+            failure = Failure(error.message)
+        if failure is not None:
+            text = f"{job.node}: what is left of job {job.reference.id} may go on: {failure.message}"
+            self._events.add(job.execution_id, "job", text, level="warning", step=job.step, node=job.node)
 
     async def _out_of_time(self, step: PlanStep, job: JobRecord) -> Failure:
         failure = await self._cancel_job(job)
@@ -284,8 +467,7 @@ class StepRunner:
         if last is not None and last.generation == generation:
             return last
         token = f"{execution.id}-{_word(step.node)}-{generation}"
-        site = self._parts.site_of(step.node)
-        reference = JobReference(site=site, backend="launcher", token=token, id=token)
+        reference = self._parts.reference(step.node, token)
         job = JobRecord(
             execution.id, step.node, generation, step.id, reference, JobState.QUEUED, "", False, time.time(), None
         )
@@ -297,37 +479,41 @@ class StepRunner:
         return max(jobs, key=lambda job: job.generation, default=None)
 
     async def _end_job(self, job: JobRecord, state: JobState, detail: str) -> None:
-        await self._parts.slots.give_back(job.reference.token)
+        await self._parts.slots.give_back(job.reference)
         self._store.put_job(msgspec.structs.replace(job, state=state, detail=detail, ended=time.time()))
 
     async def cancel_jobs(self) -> list[str]:
         """Cancel every job that is not known to have ended, newest first; what could not be cancelled is returned."""
-        left = []
-        for job in reversed(self._store.jobs(self._parts.execution.id)):
-            if job.state.final:
-                continue
-            try:
-                failure = await self._cancel_job(job)
-            except StorageError:
-                raise
-            except OrchError as error:
-                failure = Failure(error.message)
-            if failure is None:
-                await self._end_job(job, JobState.CANCELLED, "cancelled by request")
-                self._events.add(
-                    job.execution_id,
-                    "job",
-                    "cancelled",
-                    step=job.step,
-                    node=job.node,
-                    level="warning",
-                    data={"job": job.reference.id, "state": "cancelled"},
-                )
-            else:
-                left.append(f"{job.node}: job {job.reference.id} could not be cancelled: {failure.message}")
-        return left
+        jobs = [job for job in reversed(self._store.jobs(self._parts.execution.id)) if not job.state.final]
+        return [left for job in jobs if (left := await self._cancel_or_tell(job))]
+
+    async def _cancel_or_tell(self, job: JobRecord) -> str | None:
+        """Cancel a job; when that cannot be done, why."""
+        try:
+            failure = await self._cancel_job(job)
+        except StorageError:
+            raise
+        except OrchError as error:
+            failure = Failure(error.message)
+        if failure is not None:
+            return f"{job.node}: job {job.reference.id} could not be cancelled: {failure.message}"
+        await self._end_job(job, JobState.CANCELLED, "cancelled by request")
+        self._events.add(
+            job.execution_id,
+            "job",
+            "cancelled",
+            step=job.step,
+            node=job.node,
+            level="warning",
+            data={"job": job.reference.id, "state": "cancelled"},
+        )
+        return None
 
     async def _cancel_job(self, job: JobRecord) -> Failure | None:
+        scheduler = await asyncio.to_thread(self._parts.scheduler, job.reference)
+        if scheduler is not None:
+            await asyncio.to_thread(scheduler.cancel, job.reference.token)
+            return None
         step = self._parts.plan.step(job.step)
         call = OperationCall(job.node, RUNNABLE, "cancel", job_id=job.reference.id)
         resolved = await asyncio.to_thread(self._parts.operations.resolve, call)
@@ -347,6 +533,8 @@ class StepRunner:
 
     async def _foreign_submit(self, step: PlanStep, resolved: ResolvedCall) -> Failure | None:
         job = self._next_job(step)
+        if not await self._unless_stopped(self._parts.slots.take(job.reference)):
+            return _no_place(job)
         result = await self._run(step, resolved, {"orch_token": job.reference.token}, resolved.outputs)
         if result.failure is not None:
             return result.failure
@@ -360,7 +548,7 @@ class StepRunner:
         return None
 
     async def _foreign_poll(self, step: PlanStep, resolved: ResolvedCall, job: JobRecord | None) -> Failure | None:
-        if job is not None and _unsuccessful(job):
+        if job is not None and _to_be_submitted(job):
             failure = await self._foreign_submit(step, await self._resolved_submit(step))
             if failure is not None:
                 return failure
@@ -369,12 +557,14 @@ class StepRunner:
                 step.node, RUNNABLE, "run", inputs=step.inputs, job_id=job.reference.id if job else None
             )
             resolved = await asyncio.to_thread(self._parts.operations.resolve, again)
+        if job is not None:
+            await self._parts.slots.occupy(job.reference)
         unknown = 0
         interval = monitoring_interval(resolved, self._settings.foreign_poll_interval)
         while True:
             result = await self._run(step, resolved, {}, resolved.outputs)
             word = str(result.outputs.get(JOB_STATUS, "")).upper()
-            state = _FOREIGN_STATES.get(word)
+            state = _foreign_state(word)
             unknown = 0 if state else unknown + 1
             if state is not None and state.final:
                 if job is not None:
@@ -382,8 +572,7 @@ class StepRunner:
                 self._keep(step, resolved, result.outputs)
                 return None if state is JobState.COMPLETED else Failure(f"{step.node}: the job ended as {word}")
             if unknown >= _UNKNOWN_STATES_BORNE:
-                why = result.failure.message if result.failure else f"it says {word!r}, which is no state of a job"
-                return Failure(f"{step.node}: the state of the job cannot be told: {why}")
+                return _untold(step.node, word, result.failure)
             self._event(step, "job", word.lower() or "unknown")
             if job is not None and _remaining() == 0:
                 return await self._out_of_time(step, job)
@@ -406,13 +595,16 @@ class StepRunner:
             processes.append((pid, start_time))
             self._store.add_process(execution_id, pid, start_time)
 
+        nodes = [step.node, *([resolved.relationship.target] if resolved.relationship else [])]
+        hosts = {instance_name(node, instance): instance for node in nodes for instance in resolved.instances}
+
         def on_event(event: TaskEvent) -> None:
             faults.reach(f"playbook.event:{step.node}")
             level = "error" if event.kind.name in ("FAILED", "UNREACHABLE") else "debug"
             text = f"{event.kind.name.lower()}: {event.task}" + (f": {event.text}" if event.text else "")
-            self._event(step, "task", text, level=level)
+            self._event(step, "task", text, level=level, instance=hosts.get(event.host))
 
-        async with self._slots:
+        async with self._turn():
             if stop is None and self.stop.is_set():
                 raise Interrupted
             self.playbooks += 1
@@ -435,6 +627,16 @@ class StepRunner:
             raise Interrupted
         return result
 
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One of the turns to run a playbook, of which all executions of the process share a few."""
+        self.wanted += 1
+        try:
+            async with self._slots:
+                yield
+        finally:
+            self.wanted -= 1
+
     async def _unless_stopped(self, waiting: Awaitable[T]) -> T | None:
         """The outcome of a wait; None when the step's time is over first."""
         task = asyncio.ensure_future(waiting)
@@ -453,21 +655,34 @@ class StepRunner:
             await asyncio.wait_for(self.stopped.wait(), seconds)
             raise Interrupted
 
-    def _keep(self, step: PlanStep, resolved: ResolvedCall, outputs: Mapping[str, Value]) -> None:
-        if outputs:
-            execution = self._parts.execution
-            self._store.put_outputs(
-                execution.deployment_id,
-                execution.id,
-                step.node,
-                FIRST_INSTANCE,
-                (resolved.call.interface, resolved.call.operation),
-                masked(dict(outputs)),
-            )
+    def _keep(
+        self,
+        step: PlanStep,
+        resolved: ResolvedCall,
+        outputs: Mapping[str, Value],
+        by_instance: Mapping[str, Mapping[str, Value]] | None = None,
+    ) -> None:
+        """Store the outputs of an operation, and the attributes that they are mapped to."""
+        execution = self._parts.execution
+        operation = (resolved.call.interface, resolved.call.operation)
+        found = {i: masked(dict(o)) for i, o in (by_instance or {FIRST_INSTANCE: outputs}).items() if o}
+        for instance, values in found.items():
+            self._store.put_outputs(execution.deployment_id, execution.id, step.node, instance, operation, values)
+        for node, instance, values in self._parts.operations.attributes_of(resolved, found):
+            self._store.put_attributes(execution.deployment_id, node, instance, values)
 
-    def _event(self, step: PlanStep, kind: str, text: str, *, level: str = "info", **data: Value) -> None:
+    def _event(
+        self, step: PlanStep, kind: str, text: str, *, level: str = "info", instance: str | None = None, **data: Value
+    ) -> None:
         self._events.add(
-            self._parts.execution.id, kind, text, level=level, step=step.id, node=step.node, data=data or None
+            self._parts.execution.id,
+            kind,
+            text,
+            level=level,
+            step=step.id,
+            node=step.node,
+            instance=instance,
+            data=data or None,
         )
 
 
@@ -475,8 +690,29 @@ def _after_failure(step: PlanStep) -> Outcome:
     return Outcome.SUCCESS if step.policy.continue_on_error else Outcome.FAILURE
 
 
-def _unsuccessful(job: JobRecord) -> bool:
-    return job.state.final and job.state is not JobState.COMPLETED
+def _no_place(job: JobRecord) -> Failure:
+    return Failure(f"{job.node}: site {job.reference.site!r} had no place for the job in time")
+
+
+def _foreign_state(said: str) -> JobState | None:
+    """The state of a job as a playbook says it; sacct's "CANCELLED by 1000" and "CANCELLED+" are understood."""
+    words = said.split()
+    return _FOREIGN_STATES.get(words[0].rstrip("+")) if words else None
+
+
+def _untold(node: str, said: str, failure: Failure | None) -> Failure:
+    """Why the state of a job cannot be told; the job itself may well go on."""
+    message = f"{node}: the state of the job cannot be told, {_UNKNOWN_STATES_BORNE} times in a row"
+    hint = "mend what asks for the state (or its playbook), then resume: the job is not submitted again"
+    if failure is not None:
+        return msgspec.structs.replace(failure, message=f"{message}: {failure.message}", hint=failure.hint or hint)
+    what = f"its monitoring playbook says {said!r}, which is no state of a job" if said else f"{JOB_STATUS} was not set"
+    return Failure(f"{message}: {what}", hint=hint)
+
+
+def _to_be_submitted(job: JobRecord) -> bool:
+    """Whether there must be another job: this one ended without success, or its submission was broken off."""
+    return not job.seen or (job.state.final and job.state is not JobState.COMPLETED)
 
 
 def _remaining() -> float | None:
@@ -506,10 +742,11 @@ def _job_variables(job: JobRecord, submission: Submission) -> dict[str, Value]:
         "orch_job": {
             "token": job.reference.token,
             "argv": list(submission.argv),
-            "env": {},
+            "env": dict(submission.environment),
             # Ansible's own temporary folder is gone when the playbook is over
             "unset": ["TMPDIR", "ORCH_EVENTS"],
             "files": dict(submission.files),
+            "stdin": submission.stdin or "",
         },
         "orch_outputs": dict(submission.outputs),
     }

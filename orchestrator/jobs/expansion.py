@@ -15,22 +15,37 @@ from orchestrator.model.values import Value
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 
 
+_BRACED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_OF_SLURM = "SLURM_"
+
+
 def expand(text: str, variables: Mapping[str, Value]) -> str:
     """The text with its variables filled in; a variable that is declared but has no value is empty.
 
     Raises UserError for a name that is not among the variables.
     """
+    return _VARIABLE.sub(lambda match: _filled_in(text, match.group(1) or match.group(2), variables), text)
+
+
+def expand_braced(text: str, variables: Mapping[str, Value]) -> str:
+    """The same for ``${name}`` only, so that a script's ``$name`` stays; so do the variables that Slurm sets in a job.
+
+    Raises UserError for a name that is not among the variables.
+    """
 
     def value(match: re.Match[str]) -> str:
-        name = match.group(1) or match.group(2)
-        if name not in variables:
-            raise UserError(
-                f"{text!r} uses ${{{name}}}, which is no input of the workflow",
-                hint=f"declare the workflow input {name}, or mend the name; there are: {', '.join(sorted(variables))}",
-            )
-        return as_text(variables[name])
+        return match[0] if match[1].startswith(_OF_SLURM) else _filled_in(text, match[1], variables)
 
-    return _VARIABLE.sub(value, text)
+    return _BRACED.sub(value, text)
+
+
+def _filled_in(text: str, name: str, variables: Mapping[str, Value]) -> str:
+    if name not in variables:
+        raise UserError(
+            f"{text!r} uses ${{{name}}}, which is no input of the workflow",
+            hint=f"declare the workflow input {name}, or mend the name; there are: {', '.join(sorted(variables))}",
+        )
+    return as_text(variables[name])
 
 
 def referenced_names(value: Value) -> Iterator[str]:

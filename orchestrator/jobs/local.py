@@ -24,6 +24,7 @@ class LocalJobs:
     """The launcher's folders under one root."""
 
     name = "launcher"
+    interval = 0.2
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -5,57 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from orchestrator.errors import SiteError, WorkError
 from orchestrator.jobs.expansion import as_text
-from orchestrator.model.values import Value
-from orchestrator.sites import Site
-
-
-@dataclass(frozen=True)
-class SiteFolders:
-    """The folders of a site whose services are the embedded ones; ``registries`` are tried in order."""
-
-    jobs: Path
-    images: Path
-    transferred: Path
-    unpacked: Path
-    catalogue: Path
-    registries: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class JobContext:
-    """For whom and where a job is to run."""
-
-    token: str
-    execution: str
-    deployment: str
-    workflow: str
-    node: str
-    site: Site
-    folders: SiteFolders
-    workflow_inputs: Mapping[str, Value] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Submission:
-    """A job as our launcher takes it, and the facts that the submitting operation exports."""
-
-    argv: tuple[str, ...]
-    files: Mapping[str, str]
-    outputs: Mapping[str, Value] = field(default_factory=dict)
-
-
-class JobKind(Protocol):
-    """How the inputs of an operation become a job. Raises WorkError or UserError for inputs that make no job."""
-
-    def __call__(self, inputs: Mapping[str, Value], context: JobContext) -> Submission:
-        """The submission."""
+from orchestrator.jobs.submission import JobContext, Submission, first_given
+from orchestrator.model.values import Secret, Value
 
 
 def program(module: str, request: Mapping[str, Value], outputs: Mapping[str, Value] | None = None) -> Submission:
@@ -67,13 +26,17 @@ def program(module: str, request: Mapping[str, Value], outputs: Mapping[str, Val
     )
 
 
-def first_given(inputs: Mapping[str, Value], *names: str) -> Value:
-    """The first of the named inputs that is neither missing nor empty, else None."""
-    for name in names:
-        value = inputs.get(name)
-        if value not in (None, ""):
-            return value
-    return None
+def _transfer(
+    context: JobContext, request: Mapping[str, Value], outputs: Mapping[str, Value] | None = None
+) -> Submission:
+    """A submission of a transfer, whose target or source is at the site."""
+    login = context.login
+    site = msgspec.to_builtins(login.settings, enc_hook=str) if login else None
+    prepared = program("transfer", {"transfer": dict(request), "site": site}, outputs)
+    if login is None:
+        return prepared
+    # a key never lies in a file, so the program gets it on its standard input
+    return replace(prepared, stdin=Secret(json.dumps([key.reveal() for key in login.keys])))
 
 
 def _required(inputs: Mapping[str, Value], context: JobContext, what: str, *names: str) -> str:
@@ -129,7 +92,7 @@ def image_transfer(inputs: Mapping[str, Value], context: JobContext) -> Submissi
         "target": str(target),
         "default_target": str(context.folders.transferred),
     }
-    return program("transfer", request, {"image_file_path": str(target / image)})
+    return _transfer(context, request, {"image_file_path": str(target / image)})
 
 
 def stage_in(inputs: Mapping[str, Value], context: JobContext) -> Submission:
@@ -140,7 +103,7 @@ def stage_in(inputs: Mapping[str, Value], context: JobContext) -> Submission:
         "oid": _required(inputs, context, "oid", "oid_input", "oid"),
         "target": _required(inputs, context, "target path", "target_path_input", "target_path"),
     }
-    return program("transfer", request)
+    return _transfer(context, request)
 
 
 def stage_out(inputs: Mapping[str, Value], context: JobContext) -> Submission:
@@ -159,7 +122,7 @@ def stage_out(inputs: Mapping[str, Value], context: JobContext) -> Submission:
         "workflow": context.workflow,
         "node": context.node,
     }
-    return program("transfer", request)
+    return _transfer(context, request)
 
 
 def http_download(inputs: Mapping[str, Value], context: JobContext) -> Submission:
@@ -168,7 +131,7 @@ def http_download(inputs: Mapping[str, Value], context: JobContext) -> Submissio
     target = _required(inputs, context, "target path", "target_path_input", "target_path")
     if target.endswith("/"):
         target += PurePosixPath(unquote(urlsplit(url).path)).name or "download"
-    return program("transfer", {"kind": "download", "url": url, "target": target, "force": _flag(inputs.get("force"))})
+    return _transfer(context, {"kind": "download", "url": url, "target": target, "force": _flag(inputs.get("force"))})
 
 
 def dag_run(inputs: Mapping[str, Value], context: JobContext) -> Submission:

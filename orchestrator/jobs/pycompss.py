@@ -6,27 +6,22 @@ properties; ``${name}`` of workflow inputs is expanded in command, arguments and
 
 from __future__ import annotations
 
+import json
 import os
-import shlex
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from orchestrator.errors import WorkError
+from orchestrator.jobs.batch import split_words
 from orchestrator.jobs.expansion import as_text, expand
-from orchestrator.jobs.preparation import JobContext, Submission, first_given, program
+from orchestrator.jobs.preparation import program
+from orchestrator.jobs.submission import BatchOptions, JobContext, Submission, first_given, workflow_variables
 from orchestrator.model.values import Value
-
-_PREFIX = "PyCOMPSs_"
-
-
-def variables(workflow_inputs: Mapping[str, Value], node: str) -> dict[str, Value]:
-    """What ``${…}`` may name: inputs, over them ``PyCOMPSs_x`` as x, over them ``<Node>_PyCOMPSs_x`` as x."""
-    found = {name: value for name, value in workflow_inputs.items() if "-" not in name}
-    for prefix in (_PREFIX, f"{node}_{_PREFIX}"):
-        found |= {n.removeprefix(prefix): v for n, v in workflow_inputs.items() if n.startswith(prefix)}
-    return found
+from orchestrator.sites import SchedulerKind
 
 
 def pycompss_first_generation(inputs: Mapping[str, Value], context: JobContext) -> Submission:
@@ -52,10 +47,70 @@ def pycompss_first_generation(inputs: Mapping[str, Value], context: JobContext) 
 def pycompss(
     inputs: Mapping[str, Value], context: JobContext, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Submission:
-    """``org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob`` as a job of this machine."""
+    """``org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob`` as a job of the site.
+
+    On a cluster with COMPSs, enqueue_compss submits it; on one without, the scheduler runs it with orch's stand-in.
+    """
+    job = _read(inputs, context, environment)
+    if context.site.scheduler is SchedulerKind.LOCAL:
+        return program("application", {**job.request(), "runcompss": _found(context.site.pycompss.runcompss)})
+    modules = context.site.modules or tuple(as_text(m) for m in job.modules)
+    if context.site.pycompss.enqueue:
+        words = enqueue_words(job, context)
+        return Submission(words, {}, modules=modules, environment=job.environment, by_itself=True, outputs=_OUTPUTS)
+    return Submission(
+        argv=(context.site.pycompss.python, f"{PROGRAM}/application.py", "request.json"),
+        files={"request.json": json.dumps({**job.request(), "num_nodes": 1, "qos": ""}, indent=1)},
+        outputs=_OUTPUTS,
+        options=_options(job),
+        modules=context.site.modules,
+        with_program=True,
+    )
+
+
+PROGRAM = "program"
+"""In the folder of a job at a site, a link to the folder with the program that runs PyCOMPSs programs there."""
+
+_OUTPUTS = MappingProxyType({"execution_url": ""})
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./~^#-]+")
+_CONTAINER = ("container_compss_path", "container_opts")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is to be run, with everything looked up."""
+
+    image: str | None
+    unpack_folder: str
+    command: str
+    arguments: tuple[str, ...]
+    extra_options: tuple[str, ...]
+    python_interpreter: str
+    environment: Mapping[str, str]
+    num_nodes: int
+    qos: str
+    modules: Sequence[Value]
+    container: Mapping[str, str]
+
+    def request(self) -> dict[str, Value]:
+        """The request to our own program."""
+        return {
+            "image": self.image,
+            "unpack_folder": self.unpack_folder,
+            "command": self.command,
+            "arguments": list(self.arguments),
+            "extra_options": list(self.extra_options),
+            "python_interpreter": self.python_interpreter,
+            "environment": dict(self.environment),
+            "num_nodes": self.num_nodes,
+            "qos": self.qos,
+        }
+
+
+def _read(inputs: Mapping[str, Value], context: JobContext, environment: Mapping[str, str]) -> _Job:
     application = inputs.get("application") or {}
     parameters = inputs.get("submission_params") or {}
-    names = variables(context.workflow_inputs, context.node)
+    names = workflow_variables(context.workflow_inputs, context.node)
 
     def setting(name: str) -> Value:
         own = first_given(context.workflow_inputs, f"{context.node}_{name}", name)
@@ -70,27 +125,69 @@ def pycompss(
     image = first_given(
         {**inputs, "own": container.get("container_image")}, "image_file_path_start", "image_file_path_submit", "own"
     )
-    request: dict[str, Value] = {
-        "image": None if image is None else as_text(image),
-        "unpack_folder": str(context.folders.unpacked),
-        "command": expand(command, names),
-        "arguments": [expand(as_text(word), names) for word in application.get("arguments") or []],
+    options = split_words(as_text(setting("extra_compss_opts")), "extra_compss_opts", context.node)
+    return _Job(
+        image=None if image is None else as_text(image),
+        unpack_folder=str(context.folders.unpacked),
+        command=expand(command, names),
+        arguments=tuple(expand(as_text(word), names) for word in application.get("arguments") or []),
         # split first: an input with blanks or quotes in it stays one word
-        "extra_options": [expand(word, names) for word in _words(as_text(setting("extra_compss_opts")), context.node)],
-        "python_interpreter": as_text(parameters.get("python_interpreter")),
-        "environment": dict(environment),
-        "runcompss": _found(context.site.pycompss.runcompss),
-        "num_nodes": _count(setting("num_nodes"), context.node),
-        "qos": expand(as_text(setting("qos")), names),
+        extra_options=tuple(expand(word, names) for word in options),
+        python_interpreter=as_text(parameters.get("python_interpreter")),
+        environment=environment,
+        num_nodes=_count(setting("num_nodes"), context.node),
+        qos=expand(as_text(setting("qos")), names),
+        modules=parameters.get("compss_modules") or [],
+        container={name: as_text(container.get(name)) for name in _CONTAINER},
+    )
+
+
+def enqueue_words(job: _Job, context: JobContext) -> tuple[str, ...]:
+    """The command line of enqueue_compss (its option help is in ``pycompss-cli``).
+
+    It writes its words into a shell script, so they must be plain. Raises WorkError for one that is not.
+    """
+    site = context.site
+    flags = {
+        "job_name": context.token,
+        "sc_cfg": site.pycompss.sc_cfg,
+        "num_nodes": str(job.num_nodes),
+        "qos": job.qos or site.slurm.qos,
+        "queue": site.slurm.partition,
+        "project_name": site.slurm.account,
+        "lang": "python",
+        "python_interpreter": job.python_interpreter,
+        "container_image": job.image or "",
+        **(job.container if job.image else {}),
     }
-    return program("application", request)
+    said = {word.lstrip("-").partition("=")[0] for word in job.extra_options}
+    own = [f"--{name}={value}" for name, value in flags.items() if value and name not in said - {"job_name"}]
+    extra = [word for word in job.extra_options if not re.match(r"--?job_name\b", word)]
+    words = [*own, *extra, job.command, *job.arguments]
+    for word in words:
+        # the container's options are for its engine, and have blanks between them
+        if not _PLAIN.fullmatch(word.replace(" ", "") if word.startswith("--container_opts=") else word):
+            raise WorkError(
+                f"{context.node}: {word!r} cannot be given to enqueue_compss, which writes it into a shell script",
+                hint="use letters, digits and _@%+=:,./~^#- in it; put other data into a file, and give its path",
+            )
+    return (site.pycompss.enqueue, *words)
 
 
-def _words(text: str, node: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise WorkError(f"{node}: extra_compss_opts {text!r} cannot be split into words: {error}") from error
+def _options(job: _Job) -> BatchOptions:
+    """What enqueue_compss would ask Slurm for."""
+    pairs = [word.lstrip("-").partition("=") for word in job.extra_options]
+    said = {name: value for name, _, value in pairs}
+    return BatchOptions(
+        nodes=job.num_nodes,
+        tasks=job.num_nodes,
+        qos=said.get("qos", job.qos),
+        time=said.get("exec_time", ""),
+        partition=said.get("queue", ""),
+        account=said.get("project_name", ""),
+        reservation=said.get("reservation", ""),
+        constraint=said.get("constraints", ""),
+    )
 
 
 def _count(value: Value, node: str) -> int:

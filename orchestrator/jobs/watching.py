@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from orchestrator.jobs.submission import Submission, Submitted
 from orchestrator.model.jobs import JobReference, JobReport
 
 
@@ -14,12 +16,34 @@ class JobBackend(Protocol):
     """A job system of one site."""
 
     name: str
+    interval: float
+    """Seconds between two looks at its jobs."""
 
     def reports(self, tokens: Sequence[str]) -> dict[str, JobReport]:
         """What is known of some jobs, asked for at once."""
 
     def output(self, token: str, offset: int, *, ended: bool) -> tuple[str, int]:
         """New output of a job since an offset, in whole lines unless it ``ended``, and the next offset."""
+
+
+class Scheduler(JobBackend, Protocol):
+    """The queue of a site, asked directly. Raises WorkError when it refuses, SiteError when it is out of reach.
+
+    What fits PBS or LSF as well as Slurm: jobs have a token of ours as their name, by which they are found again.
+    """
+
+    def submit(self, token: str, submission: Submission) -> Submitted:
+        """Have a job run; one that bears the token already is taken for it."""
+
+    def cancel(self, token: str) -> None:
+        """End a job; one that has ended, or never was, is left alone."""
+
+
+_SHARE = 9
+"""A turn of looking at jobs is followed by a pause of at least this many times its length."""
+
+News = dict[str, tuple[str, int]]
+"""By token: new output of a job, and the offset at its end."""
 
 
 @dataclass
@@ -39,15 +63,14 @@ class _Group:
 
 
 class Watcher:
-    """Watches jobs of all sites. ``backend_of`` gives the job system of a site; ``interval`` is in seconds.
+    """Watches jobs of all sites. ``backend_of`` gives the job system that has a job: one for each site and user.
 
     To be used from one event loop.
     """
 
-    def __init__(self, backend_of: Callable[[str], JobBackend], interval: float) -> None:
+    def __init__(self, backend_of: Callable[[JobReference], JobBackend]) -> None:
         self._backend_of = backend_of
-        self._groups: dict[str, _Group] = {}
-        self._interval = interval
+        self._groups: dict[tuple[str, ...], _Group] = {}
 
     async def wait(
         self,
@@ -56,9 +79,11 @@ class Watcher:
         on_report: Callable[[JobReport], None],
     ) -> JobReport:
         """Wait for a job's final state; output and changes of state are handed over as they come. Can be cancelled."""
-        group = self._groups.get(reference.site)
+        owner = (reference.site, reference.backend, reference.user, reference.key)
+        group = self._groups.get(owner)
         if group is None:
-            group = self._groups[reference.site] = _Group(self._backend_of(reference.site))
+            # meanwhile another one may have been quicker
+            group = self._groups.setdefault(owner, _Group(await asyncio.to_thread(self._backend_of, reference)))
         loop = asyncio.get_running_loop()
         watched = _Watched(loop.create_future(), on_output, on_report)
         group.jobs[reference.token] = watched
@@ -73,25 +98,42 @@ class Watcher:
         try:
             while group.jobs:
                 jobs = dict(group.jobs)
+                began = time.monotonic()
                 reports = await asyncio.to_thread(group.backend.reports, list(jobs))
+                await self._hand_over_output(group.backend, jobs, reports)
                 for token, watched in jobs.items():
-                    await self._handle(group.backend, token, watched, reports[token])
+                    _tell(watched, reports[token])
                 if group.jobs:
-                    await asyncio.sleep(self._interval)
+                    # thousands of jobs must not keep the process busy with looking at them
+                    await asyncio.sleep(max(group.backend.interval, _SHARE * (time.monotonic() - began)))
         except Exception as error:
             for watched in group.jobs.values():
                 if not watched.done.done():
                     watched.done.set_exception(error)
 
-    async def _handle(self, backend: JobBackend, token: str, watched: _Watched, report: JobReport) -> None:
-        while True:
-            text, offset = await asyncio.to_thread(backend.output, token, watched.offset, ended=report.state.final)
-            if offset == watched.offset:
-                break
-            watched.offset = offset
-            watched.on_output(text)
-        if report != watched.last:
-            watched.last = report
-            watched.on_report(report)
-        if report.state.final and not watched.done.done():
-            watched.done.set_result(report)
+    async def _hand_over_output(
+        self, backend: JobBackend, jobs: Mapping[str, _Watched], reports: Mapping[str, JobReport]
+    ) -> None:
+        """Hand over all that the jobs have written by now."""
+        left = dict(jobs)
+        while left:
+            asked = {token: (watched.offset, reports[token].state.final) for token, watched in left.items()}
+            news = await asyncio.to_thread(_news, backend, asked)
+            for token, (text, offset) in news.items():
+                left[token].offset = offset
+                left[token].on_output(text)
+            left = {token: left[token] for token in news}
+
+
+def _news(backend: JobBackend, asked: Mapping[str, tuple[int, bool]]) -> News:
+    """The output of jobs that have written since the offset to which they were read."""
+    found = {token: backend.output(token, offset, ended=ended) for token, (offset, ended) in asked.items()}
+    return {token: (text, offset) for token, (text, offset) in found.items() if offset != asked[token][0]}
+
+
+def _tell(watched: _Watched, report: JobReport) -> None:
+    if report != watched.last:
+        watched.last = report
+        watched.on_report(report)
+    if report.state.final and not watched.done.done():
+        watched.done.set_result(report)

@@ -28,12 +28,18 @@ class JobState(enum.Enum):
 
 
 class JobReference(msgspec.Struct, frozen=True):
-    """Where a job can be found again: the site, the kind of system there, our token, the system's id of it."""
+    """Where a job can be found again: the site, the kind of system there, our token, the system's id of it.
+
+    ``user`` is who logged in to submit it, with the private key that the secret store has as ``key``; both are empty
+    for jobs of this machine.
+    """
 
     site: str
     backend: str
     token: str
     id: str
+    user: str = ""
+    key: str = ""
 
 
 class JobReport(msgspec.Struct, frozen=True):

@@ -40,11 +40,12 @@ class StepPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     continue_on_error: bool = False
 
 
-class PlanStep(msgspec.Struct, frozen=True):
-    """One activity on all instances of a node.
+class PlanStep(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One activity on ``instances`` of a node: their ids, which are "0", "1" and so on.
 
     ``id`` is unique in its plan and stable. ``interface``/``operation`` are set for OPERATION, ``state`` for STATE.
-    ``requirement`` is the name of the assignment for an operation of a relationship, whose source is ``node``.
+    ``requirement`` is the name of the assignment for an operation of a relationship, whose source is ``node``;
+    ``targets`` are the instances of its target that it is about, all when there are none.
     ``condition``: clauses on the node's attributes (1.3 section 3.6.25); the step does nothing unless they hold.
     """
 
@@ -61,6 +62,8 @@ class PlanStep(msgspec.Struct, frozen=True):
     policy: StepPolicy = StepPolicy()
     condition: tuple[Value, ...] = ()
     span: Span | None = None
+    instances: tuple[str, ...] = ("0",)
+    targets: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -68,6 +71,11 @@ class PlanStep(msgspec.Struct, frozen=True):
         if self.kind is StepKind.STATE:
             return f"{self.node} -> {self.state}"
         return f"{self.node}: {self.interface}.{self.operation}"
+
+    @property
+    def several(self) -> str:
+        """``x3`` when it works on three instances; empty when it works on one."""
+        return f"x{len(self.instances)}" if len(self.instances) > 1 else ""
 
 
 class Edge(msgspec.Struct, frozen=True):

@@ -3,81 +3,46 @@
 from __future__ import annotations
 
 import re
-import sys
 import threading
+import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
-from orchestrator import resources
-from orchestrator.ansible import Host, HostGroup, PlaybookResult, PlaybookRun, TaskEvent, run_playbook
+from orchestrator.ansible import PlaybookResult, PlaybookRun, TaskEvent, TaskFailure, run_playbook
 from orchestrator.errors import WorkError
-from orchestrator.model.expressions import Expression, Function, Literal, calls, evaluate, text_of
+from orchestrator.model.expressions import Literal, evaluate, text_of
 from orchestrator.model.topology import (
     RUNNABLE,
-    Implementation,
     NodeTemplate,
     Operation,
     Relationship,
     interface_name,
 )
-from orchestrator.model.values import Secret, Value
-from orchestrator.operations.lookup import FIRST_INSTANCE, Surroundings, lookup_for
+from orchestrator.model.values import Value
+from orchestrator.operations.calls import OperationCall, OperationResult, ResolvedCall, Round
+from orchestrator.operations.hosts import Endpoint, Place, Side, place_of, side_of
+from orchestrator.operations.implementations import (
+    DEST_FOLDER,
+    Kind,
+    environment,
+    kind_of,
+    playbook_of,
+    script_variables,
+    uploads_of,
+)
+from orchestrator.operations.lookup import HOSTED_ON, Surroundings, lookup_for, same_or_first
+from orchestrator.operations.naming import instance_name
+from orchestrator.operations.outputs import Owned, mapped_attributes, read_outputs
+from orchestrator.operations.variables import JOB_ID, everyone, host_variables, shared_variables
 from orchestrator.state import Failure
 
-JOB_WATCH = "orch.artifacts.JobWatch"
-JOB_ID = "TOSCA_JOB_ID"
 JOB_STATUS = "TOSCA_JOB_STATUS"
-_PLAYBOOK_ENDINGS = (".yml", ".yaml")
+_PER_OPPOSITE = ("add_target", "remove_target", "add_source", "remove_source", "target_changed")
+_REMOTE_FOLDER = ".orch-operations"
 _TAIL_LINES = 20
-
-
-@dataclass(frozen=True)
-class OperationCall:
-    """Which operation is called, on what, and with what of its own."""
-
-    node: str
-    interface: str
-    operation: str
-    requirement: str | None = None
-    operation_host: str | None = None
-    inputs: Mapping[str, Expression] = field(default_factory=dict)
-    job_id: str | None = None
-
-
-@dataclass(frozen=True)
-class ResolvedCall:
-    """A call with everything looked up. ``inputs`` are native values, secrets hidden in them."""
-
-    call: OperationCall
-    node: NodeTemplate
-    relationship: Relationship | None
-    operation: Operation
-    implementation: Implementation
-    inputs: Mapping[str, Value]
-    origins: Mapping[str, str]
-    outputs: tuple[str, ...]
-
-    @property
-    def watches_job(self) -> bool:
-        """Whether the operation is the watching of a job by orch itself, so that nothing is to be run for it."""
-        return self.implementation.artifact_type == JOB_WATCH
-
-    @property
-    def ours(self) -> bool:
-        """Whether its playbook ships with orch: those take native values."""
-        path = self.implementation.path
-        return path is not None and Path(path).is_relative_to(resources.playbooks_folder())
-
-
-@dataclass(frozen=True)
-class OperationResult:
-    """What came of an operation: its outputs, or why there are none."""
-
-    outputs: Mapping[str, Value]
-    failure: Failure | None = None
-    cancelled: bool = False
 
 
 class Operations:
@@ -98,24 +63,109 @@ class Operations:
         implementation = operation.implementation
         if implementation is None:
             raise WorkError(f"{call.node}: {call.interface}.{call.operation} has no implementation")
-        inputs, origins = self._inputs(node, relationship, operation, call)
-        outputs = [*operation.outputs, *_read_outputs(self._around, call)]
-        if interface_name(call.interface) == RUNNABLE and call.operation in ("submit", "run"):
-            outputs.append(JOB_ID if call.operation == "submit" else JOB_STATUS)
+        side, instances, place = self._where(node, relationship, operation, call)
+        rounds, origins = self._rounds(node, relationship, operation, call, side, instances)
         return ResolvedCall(
-            call, node, relationship, operation, implementation, inputs, origins, tuple(dict.fromkeys(outputs))
+            call=call,
+            node=node,
+            relationship=relationship,
+            operation=operation,
+            implementation=implementation,
+            inputs=rounds[0].inputs[instances[0]],
+            origins=origins,
+            outputs=self._outputs(operation, call),
+            side=side,
+            place=place,
+            instances=instances,
+            rounds=rounds,
         )
+
+    def host(self, call: OperationCall) -> str:
+        """Where an operation would run, in a few words; empty when the operation is not there."""
+        try:
+            node = self._around.node(call.node)
+            relationship = _relationship(node, call.requirement)
+            operation = _operation(node, relationship, call)
+            _, _, place = self._where(node, relationship, operation, call)
+        except WorkError:
+            return ""
+        return place.described
+
+    def _where(
+        self, node: NodeTemplate, relationship: Relationship | None, operation: Operation, call: OperationCall
+    ) -> tuple[Side, tuple[str, ...], Place]:
+        """At which side an operation runs, on which instances, and on what machines."""
+        written = operation.implementation.operation_host if operation.implementation else None
+        side = side_of(call.operation_host, written, of_relationship=relationship is not None)
+        worked_on, instances = node, call.instances
+        if relationship is not None and side is Side.TARGET:
+            worked_on = self._around.node(relationship.target)
+            instances = call.targets or everyone(self._around, worked_on.name)
+        at_home = side is Side.ORCHESTRATOR
+        return side, instances, Place(node.name) if at_home else place_of(self._around, worked_on, instances)
 
     def attribute(self, node: str, name: str) -> Value:
         """The value of a node's attribute as it is now."""
         return lookup_for(self._around, node).attribute("SELF", [name])
 
+    def attributes_of(
+        self, resolved: ResolvedCall, outputs: Mapping[str, Mapping[str, Value]]
+    ) -> list[tuple[str, str, dict[str, Value]]]:
+        """The attributes that an operation's outputs, by instance, are to be stored as: (node, instance, values)."""
+        return mapped_attributes(self._around, resolved, outputs) if resolved.operation.outputs else []
+
+    def _outputs(self, operation: Operation, call: OperationCall) -> tuple[str, ...]:
+        interface = interface_name(call.interface)
+        read = self._read_outputs.get((call.node, interface, call.operation), ())
+        if interface == RUNNABLE and call.operation in ("submit", "run"):
+            read = [*read, JOB_ID if call.operation == "submit" else JOB_STATUS]
+        return tuple(dict.fromkeys((*operation.outputs, *read)))
+
+    @cached_property
+    def _read_outputs(self) -> Mapping[Owned, list[str]]:
+        return read_outputs(self._around.topology)
+
+    def _rounds(
+        self,
+        node: NodeTemplate,
+        relationship: Relationship | None,
+        operation: Operation,
+        call: OperationCall,
+        side: Side,
+        instances: Sequence[str],
+    ) -> tuple[tuple[Round, ...], Mapping[str, str]]:
+        """The runs that are needed: one, or one for each instance at the other end of the relationship (Yorc)."""
+        on_target = relationship is not None and side is Side.TARGET
+        every = everyone(self._around, node.name, call.instances)
+        if relationship is not None and on_target:
+            every = everyone(self._around, relationship.target)
+        opposites: Sequence[str | None] = (None,)
+        if relationship is not None and HOSTED_ON not in relationship.lineage and call.operation in _PER_OPPOSITE:
+            opposites = call.instances if on_target else call.targets or everyone(self._around, relationship.target)
+        rounds = []
+        origins: Mapping[str, str] = {}
+        for opposite in opposites:
+            inputs: dict[str, Mapping[str, Value]] = {}
+            for instance in dict.fromkeys((*instances, *every)):
+                source, target = instance, opposite
+                if on_target:
+                    source, target = opposite or same_or_first(call.instances, instance), instance
+                inputs[instance], origins = self._inputs(node, relationship, operation, call, source, target)
+            rounds.append(Round({i: inputs[i] for i in dict.fromkeys((*every, *instances))}, opposite))
+        return tuple(rounds), origins
+
     def _inputs(
-        self, node: NodeTemplate, relationship: Relationship | None, operation: Operation, call: OperationCall
+        self,
+        node: NodeTemplate,
+        relationship: Relationship | None,
+        operation: Operation,
+        call: OperationCall,
+        instance: str,
+        target: str | None,
     ) -> tuple[dict[str, Value], dict[str, str]]:
-        outer = lookup_for(self._around, node.name, relationship=relationship)
+        outer = lookup_for(self._around, node.name, relationship=relationship, instance=instance, target=target)
         own = {name: evaluate(expression, outer) for name, expression in call.inputs.items()}
-        lookup = lookup_for(self._around, node.name, relationship=relationship, inputs=own)
+        lookup = replace(outer, activity_inputs=own)
         given = (
             ("input of the step", own),
             ("input of the workflow", self._around.workflow_inputs),
@@ -147,103 +197,67 @@ class Operations:
         stop: threading.Event,
         timeout: float | None = None,
     ) -> OperationResult:
-        """Run the operation's playbook, with extra variables; the wanted ``outputs`` must be there afterwards.
+        """Run the operation on all its instances, with extra variables.
 
-        It may take ``timeout`` seconds, and no longer than its implementation says.
+        The wanted ``outputs`` must be there afterwards. It may take ``timeout`` seconds, and no longer than its
+        implementation says.
         """
-        implementation = resolved.implementation
-        if implementation.path is None:
-            raise WorkError(
-                f"{resolved.call.node}: the file {implementation.file!r} of "
-                f"{resolved.call.interface}.{resolved.call.operation} is not there",
-                hint=f"it is named at {implementation.span}" if implementation.span else None,
-            )
-        if not implementation.path.endswith(_PLAYBOOK_ENDINGS):
-            raise WorkError(
-                f"{resolved.call.node}: {implementation.file!r} is not an Ansible playbook",
-                hint="implement the operation with a playbook (.yml or .yaml)",
-            )
-        instance = instance_name(resolved.node.name)
-        own = self._variables(resolved, instance)
-        prefixed = {f"{instance}_{name}": value for name, value in _carried(resolved).items()}
+        limit = min((t for t in (resolved.implementation.timeout, timeout) if t is not None), default=None)
+        deadline = None if limit is None else time.monotonic() + limit
+        by_instance: dict[str, Mapping[str, Value]] = {}
+        result = OperationResult({})
+        for now in resolved.rounds:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            run = self._playbook_run(resolved, now, extra, outputs, left)
+            ended = run_playbook(run, on_event=on_event, on_process=on_process, stop=stop)
+            result = _result(ended, resolved)
+            by_instance |= result.by_instance
+            if result.failure is not None or result.cancelled:
+                break
+        first = by_instance.get(resolved.instances[0], {})
+        return replace(result, outputs=first, by_instance=by_instance)
+
+    def _playbook_run(
+        self,
+        resolved: ResolvedCall,
+        now: Round,
+        extra: Mapping[str, Value],
+        outputs: tuple[str, ...],
+        timeout: float | None,
+    ) -> PlaybookRun:
+        kind = kind_of(resolved.implementation, self._around.topology)
+        playbook = playbook_of(resolved, kind)
+        hosts = resolved.place.hosts(resolved.instances)
+        first = hosts[0].name
+        inputs = now.inputs[resolved.instances[0]]
+        remote = resolved.place.endpoints is not None
         run = PlaybookRun(
-            playbook=Path(implementation.path),
-            folder=self._folder / f"{self._around.execution}-{instance}-{resolved.call.operation}-{_unique()}",
-            hosts=(Host(instance, self._connection()),),
-            group=HostGroup.HOSTED_OPERATIONS,
-            variables={instance: {**own, **extra}},
-            all_variables=prefixed,
+            playbook=playbook,
+            folder=self._folder / f"{self._around.execution}-{first}-{resolved.call.operation}-{_unique()}",
+            hosts=hosts,
+            group=resolved.place.group,
+            all_variables=shared_variables(resolved, now),
             outputs=outputs,
-            debug=_truth(resolved.inputs.get("debug_logs")),
-            timeout=min((t for t in (implementation.timeout, timeout) if t is not None), default=None),
+            debug=_truth(inputs.get("debug_logs")),
+            timeout=timeout,
+            files=resolved.place.files(),
+            uploads=uploads_of(resolved, kind, inputs) if remote and kind else (),
+            upload_folder=self._remote_folder(resolved) if remote else None,
         )
-        result = run_playbook(run, on_event=on_event, on_process=on_process, stop=stop)
-        return _result(result, instance, resolved)
+        variables: dict[str, dict[str, Value]] = {}
+        for host, instance in zip(hosts, resolved.instances, strict=True):
+            own = {**host_variables(self._around, resolved, now, instance), **extra}
+            if kind in (Kind.BASH, Kind.PYTHON):
+                own["orch_environment"] = environment({DEST_FOLDER: str(run.work_folder), **run.all_variables, **own})
+                own |= script_variables(kind, resolved, outputs, run.work_folder)
+            variables[host.name] = {DEST_FOLDER: str(run.work_folder), **own}
+        return replace(run, variables=variables)
 
-    def _variables(self, resolved: ResolvedCall, instance: str) -> dict[str, Value]:
-        """The variables of an operation of a node or of a relationship (Yorc: resolveContext)."""
-        common = {
-            "DEPLOYMENT_ID": self._around.deployment,
-            **{name: artifact.path for name, artifact in resolved.node.artifacts.items()},
-            **_carried(resolved),
-        }
-        if resolved.call.job_id is not None:
-            common[JOB_ID] = resolved.call.job_id
-        if resolved.relationship is not None:
-            return {**self._ends(resolved.node, resolved.relationship), **common}
-        return {"NODE": resolved.node.name, "INSTANCE": instance, "INSTANCES": instance, "HOST": instance, **common}
-
-    def _ends(self, node: NodeTemplate, relationship: Relationship) -> dict[str, Value]:
-        """What an operation of a relationship is told of its two ends, and of the capability at its target."""
-        found: dict[str, Value] = {}
-        target = self._around.node(relationship.target)
-        for end, name in (("SOURCE", node.name), ("TARGET", target.name)):
-            instance = instance_name(name)
-            found |= {f"{end}_NODE": name, f"{end}_INSTANCE": instance, f"{end}_INSTANCES": instance}
-            found[f"{end}_HOST"] = instance
-        capability = target.capabilities.get(relationship.capability or "")
-        if capability is None:
-            return found
-        lookup = lookup_for(self._around, target.name)
-        found["TARGET_CAPABILITY_NAMES"] = capability.name
-        found["TARGET_CAPABILITY_TYPE"] = found[f"TARGET_CAPABILITY_{capability.name}_TYPE"] = capability.type
-        for name, expression in capability.properties.items():
-            value = yorc_text(evaluate(expression, lookup))
-            found[f"TARGET_CAPABILITY_PROPERTY_{name}"] = value
-            found[f"TARGET_CAPABILITY_{capability.name}_PROPERTY_{name}"] = value
-        for name, expression in capability.attributes.items():
-            value = yorc_text(evaluate(expression, lookup))
-            instance = instance_name(target.name)
-            found[f"TARGET_CAPABILITY_{instance}_ATTRIBUTE_{name}"] = value
-            found[f"TARGET_CAPABILITY_{capability.name}_{instance}_ATTRIBUTE_{name}"] = value
-        return found
-
-    def _connection(self) -> dict[str, Value]:
-        return {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-
-
-def instance_name(node: str, instance: str = FIRST_INSTANCE) -> str:
-    """Yorc's name of an instance: ``-`` becomes ``_``, other characters that are not letters or digits are dropped."""
-    return re.sub(r"[^A-Za-z0-9_]", "", f"{node}_{instance}".replace("-", "_"))
-
-
-def yorc_text(value: Value) -> Value:
-    """A value as playbooks written for Yorc can use it: scalars as text, nothing as the empty string.
-
-    Yorc hands lists and maps over as JSON text, which old Ansible took for lists and maps in a loop; today's does not.
-    So they are handed over as they are, and ``from_json`` lets such values pass.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str | Secret | dict | list) else str(value)
-
-
-def _carried(resolved: ResolvedCall) -> dict[str, Value]:
-    if resolved.ours:
-        return dict(resolved.inputs)
-    return {name: yorc_text(value) for name, value in resolved.inputs.items()}
+    def _remote_folder(self, resolved: ResolvedCall) -> str:
+        """Where a host's user has the files of an operation; the same when the step is done again."""
+        call = resolved.call
+        words = [self._around.execution, call.node, call.requirement or "", call.interface, call.operation]
+        return f"{_REMOTE_FOLDER}/{'-'.join(re.sub(r'[^A-Za-z0-9_.]', '_', word)[:60] for word in words if word)}"
 
 
 def _relationship(node: NodeTemplate, requirement: str | None) -> Relationship | None:
@@ -266,54 +280,60 @@ def _operation(node: NodeTemplate, relationship: Relationship | None, call: Oper
     return operation
 
 
-def _read_outputs(around: Surroundings, call: OperationCall) -> list[str]:
-    """The names of this operation's outputs that anything in the topology reads."""
-    found = []
-    for node in around.topology.node_templates.values():
-        expressions = [*node.attributes.values(), *node.properties.values()]
-        for expression in expressions:
-            for inner in calls(expression):
-                if inner.function is not Function.GET_OPERATION_OUTPUT:
-                    continue
-                words = [str(a.value) if isinstance(a, Literal) else "" for a in inner.arguments]
-                entity, interface, operation, name = words[:4]
-                owner = node.name if entity == "SELF" else entity
-                wanted = (call.node, interface_name(call.interface), call.operation)
-                if (owner, interface_name(interface), operation) == wanted:
-                    found.append(name)
-    return found
-
-
-def _result(result: PlaybookResult, instance: str, resolved: ResolvedCall) -> OperationResult:
-    outputs = result.outputs.get(instance, {})
+def _result(result: PlaybookResult, resolved: ResolvedCall) -> OperationResult:
+    names = {instance: instance_name(resolved.place.node, instance) for instance in resolved.instances}
+    by_instance = {i: result.outputs[name] for i, name in names.items() if name in result.outputs}
+    outputs = by_instance.get(resolved.instances[0], {})
     if result.ok:
-        return OperationResult(outputs)
+        return OperationResult(outputs, by_instance=by_instance)
     if result.cancelled:
-        return OperationResult(outputs, cancelled=True)
-    operation = f"{resolved.call.interface}.{resolved.call.operation}"
-    if result.failures:
-        first = result.failures[0]
-        tail = first.stderr or first.stdout or ""
-        return OperationResult(
-            outputs,
-            Failure(
-                message=first.message,
-                node=resolved.node.name,
-                task=f"{first.task} ({first.place})" if first.place else first.task,
-                output="\n".join(tail.splitlines()[-_TAIL_LINES:]),
-                span=resolved.implementation.span,
-            ),
-        )
-    what = f"host unreachable: {', '.join(result.unreachable)}" if result.unreachable else "the playbook failed"
-    return OperationResult(
-        outputs,
-        Failure(
-            message=f"{operation}: {what}",
-            node=resolved.node.name,
-            output="\n".join(result.log_tail.splitlines()[-_TAIL_LINES:]),
-            span=resolved.implementation.span,
-        ),
+        return OperationResult(outputs, cancelled=True, by_instance=by_instance)
+    return OperationResult(outputs, _failure(result, resolved, names), by_instance=by_instance)
+
+
+def _failure(result: PlaybookResult, resolved: ResolvedCall, names: Mapping[str, str]) -> Failure:
+    span = resolved.implementation.span
+    if not result.failures:
+        tail = "\n".join(result.log_tail.splitlines()[-_TAIL_LINES:])
+        return Failure(f"{resolved.named}: the playbook failed", node=resolved.node.name, output=tail, span=span)
+    first = result.failures[0]
+    endpoint = next(
+        (resolved.place.endpoints[i] for i, n in names.items() if resolved.place.endpoints and n == first.host), None
     )
+    if first.host in result.unreachable and endpoint is not None:
+        return Failure(
+            f"{endpoint.node} ({endpoint.described}) cannot be reached: {_said(first)}",
+            node=resolved.node.name,
+            hint=_unreachable_hint(first, endpoint),
+            span=span,
+        )
+    tail = first.stderr or first.stdout or ""
+    several = len(names) > 1 and first.host
+    return Failure(
+        message=f"{first.host}: {first.message}" if several else first.message,
+        node=resolved.node.name,
+        task=f"{first.task} ({first.place})" if first.place else first.task,
+        output="\n".join(tail.splitlines()[-_TAIL_LINES:]),
+        span=span,
+    )
+
+
+def _said(failure: TaskFailure) -> str:
+    """What ssh said, without what Ansible puts before it."""
+    said = failure.message.split("Failed to connect to the host via ssh: ", 1)[-1]
+    return "\n".join(line.removeprefix("ssh: ") for line in said.strip().splitlines())
+
+
+def _unreachable_hint(failure: TaskFailure, endpoint: Endpoint) -> str:
+    text = failure.message.lower()
+    if "host key" in text:
+        return (
+            f"compare the key that `ssh-keyscan -p {endpoint.port} {endpoint.address}` shows with the machine's own, "
+            "then add it to ~/.ssh/known_hosts, or give it as host_key of the endpoint"
+        )
+    if "permission denied" in text or "authentication" in text:
+        return f"see that the user {endpoint.user!r} and the key or password of the endpoint are right"
+    return "see that the machine is up and that this address and port are right"
 
 
 def _truth(value: Value) -> bool:

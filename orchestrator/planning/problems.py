@@ -27,6 +27,7 @@ class PlanFault(enum.Enum):
     UNKNOWN_WORKFLOW = "P0005"
     UNKNOWN_TARGET = "P0006"
     TOO_LARGE = "P0007"
+    BAD_INSTANCES = "P0008"
 
 
 def fault(code: PlanFault, message: str, span: Span | None, hint: str | None = None) -> Problem:

@@ -47,8 +47,8 @@ def update_plan(old: Topology, new: Topology, difference: Difference) -> Plan:
     down, up = node_chains(old, "uninstall"), node_chains(new, "install")
     lost = _bonds(old, new, gone)
     gained = _bonds(new, old, come)
-    first = _Part({name: _removal(down[name], lost) for name in down if name in gone})
-    second = _Part(
+    first = Part({name: _removal(down[name], lost) for name in down if name in gone})
+    second = Part(
         {
             name: _building(chain, gained) if name in come else _renewal(down.get(name), chain, lost, gained)
             for name, chain in up.items()
@@ -62,8 +62,8 @@ def update_plan(old: Topology, new: Topology, difference: Difference) -> Plan:
             first.add_leaving(name, _hooks(chain, lost), old)
     for name, chain in up.items():
         if name not in come and name not in changed:
-            second.add_ending(chain.closing, gained)
-    return _joined(first, second)
+            second.add_ending(entry for entry in chain.closing if _bond(entry[0]) in gained)
+    return joined(UPDATE, first, second)
 
 
 def _bonds(one: Topology, other: Topology, nodes: set[str]) -> set[_Bond]:
@@ -122,8 +122,8 @@ def _hooks(chain: Chain, lost: set[_Bond]) -> list[PlanStep]:
 
 
 @dataclass
-class _Part:
-    """One half of an update: chains of nodes, single steps at nodes that stay, and the edges between them."""
+class Part:
+    """One half of an update or a scaling: chains of nodes, single steps at nodes that stay, the edges between them."""
 
     chains: dict[str, Chain]
 
@@ -160,12 +160,11 @@ class _Part:
             targets = {r.target for r in relationships if r.name == step.requirement}
             self.edges += [Edge(step.id, first) for target in targets for first in self.first(target)]
 
-    def add_ending(self, closing: Iterable[tuple[PlanStep, str]], gained: set[_Bond]) -> None:
+    def add_ending(self, closing: Iterable[tuple[PlanStep, str]]) -> None:
         """Operations at a node that stays, for relationships that begin: when the other node is through."""
         for step, other in closing:
-            if _bond(step) in gained:
-                self.steps.append(step)
-                self.edges += [Edge(last, step.id) for last in self.last(other)]
+            self.steps.append(step)
+            self.edges += [Edge(last, step.id) for last in self.last(other)]
 
     def ends(self) -> list[str]:
         """The steps that no other step waits for."""
@@ -178,8 +177,8 @@ class _Part:
         return [step.id for step in self.steps if step.id not in targets]
 
 
-def _joined(first: _Part, second: _Part) -> Plan:
-    """One half after the other."""
+def joined(workflow: str, first: Part, second: Part) -> Plan:
+    """The plan of one half after the other."""
     names = StepNames()
     steps, edges = [], []
     renamed: list[dict[str, str]] = []
@@ -189,7 +188,7 @@ def _joined(first: _Part, second: _Part) -> Plan:
         steps += [msgspec.structs.replace(step, id=ids[step.id]) for step in part.steps]
         edges += [Edge(ids[edge.source], ids[edge.target]) for edge in part.edges]
     edges += _barrier([renamed[0][i] for i in first.ends()], [renamed[1][i] for i in second.beginnings()])
-    return arranged(UPDATE, steps, edges, reduce=True)
+    return arranged(workflow, steps, edges, reduce=True)
 
 
 def _barrier(before: Sequence[str], after: Sequence[str]) -> Iterator[Edge]:

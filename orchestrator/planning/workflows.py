@@ -10,6 +10,7 @@ from orchestrator.model.problems import DocumentError, Problem, Problems
 from orchestrator.model.topology import Topology
 from orchestrator.planning.declared import declared_plan
 from orchestrator.planning.generated import GENERATED_WORKFLOWS, generated_plan
+from orchestrator.planning.instances import instance_problems
 from orchestrator.planning.problems import plan_problems
 
 
@@ -39,8 +40,13 @@ def plan_workflow(topology: Topology, name: str) -> Plan:
 
 
 def planning_problems(topology: Topology) -> list[Problem]:
-    """The faults of all plans of a topology, each once: of every declared workflow, and of the order of its nodes."""
+    """The faults of all plans of a topology, each once: of every declared workflow, and of the order of its nodes.
+
+    Also what is wrong with the numbers of their instances.
+    """
     problems = Problems()
+    for problem in instance_problems(topology):
+        problems.add(problem)
     for name in topology.workflows:
         try:
             found = plan_problems(declared_plan(topology, name))

@@ -34,11 +34,13 @@ class SecretStore(Protocol):
 def normal_path(path: str) -> str:
     """The one name of a path however it is written: ``/secret/data/x``, ``secret/data/x``, ``/x`` and ``x`` are ``x``.
 
-    Raises :class:`SecretError` when nothing is left of it.
+    Raises :class:`SecretError` when nothing is left of it, and for ``..``: parts of paths come from inputs of users.
     """
     normal = "/".join(part.strip() for part in path.split("/") if part.strip())
     while f"{normal}/".startswith(_MOUNT):
         normal = normal[len(_MOUNT) :]
+    if ".." in normal.split("/") or "." in normal.split("/"):
+        raise SecretError(f"{path!r} is no path of a secret: it goes up or stays with dots", hint="name it in full")
     if not normal:
         raise SecretError(f"{path!r} is no path of a secret", hint="write it like services_secrets/dls")
     return normal

@@ -573,14 +573,15 @@ def _is_locked(folder: str) -> bool:
 def cancel(root: _Path, token: str, grace: float = CANCEL_GRACE) -> Status:
     """End all processes of the job (SIGTERM, ``grace`` seconds, SIGKILL) and wait until they are gone.
 
-    A job that was not started yet never starts; one that has ended stays as it is.
+    A job that was not started yet never starts; one that has ended stays as it is. What is left of one whose folder or
+    supervisor is gone is found by its mark.
 
     Raises :class:`LauncherError` when some process cannot be ended.
     """
     _check_token(token)
     folder = os.path.join(os.path.abspath(root), token)
     known = status(folder)
-    if known.state in (UNKNOWN_TOKEN, COMPLETED, FAILED):
+    if known.state in (COMPLETED, FAILED):
         return known
     if known.state in (QUEUED, RUNNING):
         with _explained("cancel the job in", folder):

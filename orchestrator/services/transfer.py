@@ -10,23 +10,27 @@ from __future__ import annotations
 import base64
 import http.client
 import os
+import shutil
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import msgspec
 
 from orchestrator.errors import UserError, WorkError
+from orchestrator.model.values import Secret
 from orchestrator.services import files as fs
 from orchestrator.services import program
 from orchestrator.services.catalogue import Catalogue, Source
 from orchestrator.services.images import images_lock, recorded_digest
+from orchestrator.sites import Connection, SshSettings
 
 TIMEOUT = 60.0
 """Seconds that a server may be silent."""
@@ -79,7 +83,17 @@ class Download(msgspec.Struct, frozen=True, tag="download", tag_field="kind", fo
     checksum: str | None = None
 
 
-Request = StageIn | StageOut | Image | Download
+Transfer = StageIn | StageOut | Image | Download
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A transfer, and the site that its target or source is at; None: this machine.
+
+    The private keys for the site come on standard input, as a JSON list.
+    """
+
+    transfer: Transfer
+    site: SshSettings | None = None
 
 
 class Arrived(msgspec.Struct, frozen=True):
@@ -92,7 +106,7 @@ class Arrived(msgspec.Struct, frozen=True):
     copied: bool
 
 
-def carry_out(request: Request, say: Callable[[str], None] = program.say) -> dict[str, Any]:
+def carry_out(request: Transfer, say: Callable[[str], None] = program.say) -> dict[str, Any]:
     """Do a transfer; what its ``result.json`` holds.
 
     Raises :class:`WorkError` (a source is missing, unreachable or damaged), :class:`StorageError` (a target cannot be
@@ -176,6 +190,67 @@ def download(request: Download, say: Callable[[str], None]) -> dict[str, Any]:
     expected = fs.Expected(request.size, request.checksum)
     arrived = fetch(request.url, target, expected, name=target.name, say=say)
     return {"path": arrived.path, "size": arrived.size, "checksum": arrived.checksum}
+
+
+# --- another machine ------------------------------------------------------------------------------------------------
+
+
+def carry_out_at(
+    connection: Connection, request: Transfer, folder: Path, say: Callable[[str], None] = program.say
+) -> dict[str, Any]:
+    """The same with the target, or the source of a ``stage_out``, at a site; by way of a folder of this machine.
+
+    Raises as :func:`carry_out`, and SiteError.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix=".transfer-", dir=folder))
+    try:
+        return _by_way_of(scratch, connection, request, say)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _by_way_of(scratch: Path, connection: Connection, request: Transfer, say: Callable[[str], None]) -> dict[str, Any]:
+    change = msgspec.structs.replace
+    match request:
+        case StageIn():
+            place = _there(connection, request.target, "target")
+            result = stage_in(change(request, target=scratch), _quiet)
+            connection.put(scratch, place, say)
+            files = [{**file, "path": f"{place}/{file['name']}"} for file in result["files"]]
+            return {"files": files, "target_path": place}
+        case StageOut():
+            place = _there(connection, request.source, "source")
+            local = scratch / PurePosixPath(place).name
+            connection.get(place, local, say)
+            return stage_out(change(request, source=local), _quiet)
+        case Image():
+            fs.check_name(request.image)
+            folder = _there(connection, request.target or request.default_target, "target")
+            source = _absolute(request.images, "images") / request.image
+            with images_lock(request.images, exclusive=False):
+                if not source.is_file():
+                    raise WorkError(f"there is no image {source}", hint="create the image first")
+                connection.put(source, f"{folder}/{request.image}", say)
+            return {"image_file_path": f"{folder}/{request.image}"}
+        case Download():
+            place = _there(connection, request.target, "target")
+            if not request.force and connection.exists(place):
+                say(f"{PurePosixPath(place).name}: is there already")
+                return {"path": place}
+            result = download(change(request, target=scratch / PurePosixPath(place).name), _quiet)
+            connection.put(Path(result["path"]), place, say)
+            return {**result, "path": place}
+
+
+def _quiet(_line: str) -> None:
+    """What happens on the way is not told."""
+
+
+def _there(connection: Connection, path: Path, what: str) -> str:
+    """The absolute path at the site. Raises UserError."""
+    if path.parts[:1] == ("~",):
+        return str(PurePosixPath(connection.home(), *path.parts[1:]))
+    return str(_absolute(path, what))
 
 
 # --- one file -------------------------------------------------------------------------------------------------------
@@ -338,9 +413,19 @@ def _absolute(path: Path, what: str) -> Path:
     return path
 
 
+def _work(request: Request, folder: Path) -> dict[str, Any]:
+    if request.site is None:
+        return carry_out(request.transfer)
+    keys = [Secret(key) for key in msgspec.json.decode(sys.stdin.buffer.read(), type=list[str])]
+    from orchestrator.sites.ssh import SshConnection  # heavy: only where it is used
+
+    connection = SshConnection(request.site, keys[0], keys[1] if len(keys) > 1 else None)
+    return carry_out_at(connection, request.transfer, folder)
+
+
 def main() -> int:
     """The job program."""
-    return program.run(sys.argv[1:], Request, lambda request, _folder: carry_out(request))
+    return program.run(sys.argv[1:], Request, _work)
 
 
 if __name__ == "__main__":

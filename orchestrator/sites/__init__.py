@@ -3,15 +3,23 @@
 It reads site descriptions and matches nodes to sites; it must never read TOSCA text or carry anything out.
 """
 
+from orchestrator.sites.connection import Completed, Connection, LocalConnection
 from orchestrator.sites.description import read_sites
+from orchestrator.sites.login import HostKey, SshSettings
 from orchestrator.sites.matching import match_nodes
-from orchestrator.sites.site import LOCAL, ConnectionKind, SchedulerKind, Site, environment_attributes
+from orchestrator.sites.site import LOCAL, ConnectionKind, SchedulerKind, Site, Slurm, environment_attributes
 
 __all__ = [
     "LOCAL",
+    "Completed",
+    "Connection",
     "ConnectionKind",
+    "HostKey",
+    "LocalConnection",
     "SchedulerKind",
     "Site",
+    "Slurm",
+    "SshSettings",
     "environment_attributes",
     "match_nodes",
     "read_sites",

@@ -11,7 +11,16 @@ import msgspec
 import yaml
 
 from orchestrator.errors import ConfigurationError
-from orchestrator.sites.site import LOCAL, DataCatalogue, ImageCreation, Site
+from orchestrator.sites.site import (
+    ACCEPT_NEW,
+    LOCAL,
+    STRICT,
+    ConnectionKind,
+    DataCatalogue,
+    ImageCreation,
+    SchedulerKind,
+    Site,
+)
 from orchestrator.yamlfiles import read_yaml
 
 
@@ -41,8 +50,20 @@ def _read(file: Path) -> dict[str, Site]:
             site = msgspec.convert(description or {}, type=Site)
         except msgspec.ValidationError as error:
             raise ConfigurationError(_explained(file, root, str(name), str(error))) from error
+        _check(site, f"{file}: site {str(name)!r}")
         sites[str(name)] = _with_paths(msgspec.structs.replace(site, name=str(name)), file.parent)
     return sites
+
+
+def _check(site: Site, where: str) -> None:
+    if site.known_hosts not in (STRICT, ACCEPT_NEW):
+        raise ConfigurationError(f"{where}: known_hosts is {STRICT} or {ACCEPT_NEW}, not {site.known_hosts!r}")
+    if site.connection is ConnectionKind.SSH and site.scheduler is SchedulerKind.LOCAL:
+        raise ConfigurationError(
+            f"{where}: nothing runs jobs there", hint="name its scheduler (slurm), or use the site local"
+        )
+    if site.sessions < 2 or site.slurm.interval <= 0:
+        raise ConfigurationError(f"{where}: sessions must be 2 or more, slurm.interval more than 0")
 
 
 def _explained(file: Path, root: Any, site: str, message: str) -> str:

@@ -11,16 +11,22 @@ LOCAL = "local"
 """The name of the built-in site: this machine, with the embedded services."""
 
 
+STRICT, ACCEPT_NEW = "strict", "accept-new"
+"""What is done about a host that nobody knows yet."""
+
+
 class ConnectionKind(enum.Enum):
     """How a site is reached."""
 
     LOCAL = "local"
+    SSH = "ssh"
 
 
 class SchedulerKind(enum.Enum):
     """What queue runs jobs there. LOCAL is orch's own launcher."""
 
     LOCAL = "local"
+    SLURM = "slurm"
 
 
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,22 +59,72 @@ class Services(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PyCompss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How PyCOMPSs programs are launched. ``runcompss``: the command or its path."""
+    """How PyCOMPSs programs are launched.
+
+    ``enqueue``: the command that submits them to the scheduler of a cluster, such as ``enqueue_compss``; without it,
+    they run in a batch job under ``python`` with orch's stand-in. ``sc_cfg``: configuration file of the supercomputer,
+    for ``enqueue``. ``runcompss``: the command or its path, for this machine.
+    """
 
     runcompss: str = "runcompss"
+    enqueue: str = ""
+    sc_cfg: str = ""
+    python: str = "python3"
+
+
+class Jump(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The host by way of which a site is reached. Without ``user`` and ``key``, they are those of the site."""
+
+    host: str
+    port: int = 22
+    user: str = ""
+    key: str = ""
+    host_key: str = ""
+
+
+class Slurm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What jobs ask Slurm for when they do not say it, and how it is asked for them. Times are in seconds.
+
+    ``interval``: between two looks at the queue. ``patience``: for how long a site may be out of reach, or not know a
+    job that it took, before that is a failure.
+    """
+
+    account: str = ""
+    qos: str = ""
+    partition: str = ""
+    extra: tuple[str, ...] = ()
+    interval: float = 5.0
+    patience: float = 3600.0
 
 
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One site. ``modules`` are environment modules to load for a job, ``jobs`` how many may run at once (0: any)."""
+    """One site.
+
+    ``user`` logs in to ``login_host`` with the private key that the secret store has as ``ssh-credentials/<key>``.
+    ``known_hosts``: ``strict``, or ``accept-new`` for hosts that nobody knows yet; with ``host_key`` only that key is
+    trusted. ``sessions``: at most so many at once over the connection. ``ride_out``: seconds for which a broken
+    connection is tried to be opened again. ``folder``: where orch keeps its things there, ``~`` being the home of the
+    user. ``modules`` are environment modules to load for a job, ``jobs`` how many may run at once (0: any).
+    """
 
     name: str = LOCAL
     connection: ConnectionKind = ConnectionKind.LOCAL
     scheduler: SchedulerKind = SchedulerKind.LOCAL
     login_host: str = "localhost"
+    port: int = 22
+    user: str = ""
+    key: str = ""
+    jump: Jump | None = None
+    known_hosts: str = STRICT
+    host_key: str = ""
+    sessions: int = 8
+    ride_out: float = 120.0
+    folder: str = "~/.orch"
     modules: tuple[str, ...] = ()
     jobs: int = 0
     machine: Machine = Machine()
     pycompss: PyCompss = PyCompss()
+    slurm: Slurm = Slurm()
     services: Services = Services()
 
 

@@ -6,25 +6,31 @@ It stores and finds records; it must never know what they mean (no TOSCA, no Ans
 from orchestrator.state.advisory import AdvisoryOwner
 from orchestrator.state.ownership import FileOwner, Owner, OwnerLock, start_time_of
 from orchestrator.state.records import (
+    CancelRequest,
     Deployment,
     DeploymentStatus,
     Event,
+    EventFilter,
     Execution,
     ExecutionStatus,
     Failure,
     JobRecord,
     LedgerEntry,
     Process,
+    Rework,
     StepStatus,
     Unfinished,
+    WantedPlace,
 )
 from orchestrator.state.store import Store
 
 __all__ = [
     "AdvisoryOwner",
+    "CancelRequest",
     "Deployment",
     "DeploymentStatus",
     "Event",
+    "EventFilter",
     "Execution",
     "ExecutionStatus",
     "Failure",
@@ -34,8 +40,10 @@ __all__ = [
     "Owner",
     "OwnerLock",
     "Process",
+    "Rework",
     "StepStatus",
     "Store",
     "Unfinished",
+    "WantedPlace",
     "start_time_of",
 ]

@@ -17,7 +17,8 @@ from orchestrator.errors import ConfigurationError, StorageError
 from orchestrator.model.values import Secret
 from orchestrator.state.tables import SCHEMA
 
-_LOCK_WAIT_SECONDS = 30
+# somebody looking into the file with another program, a backup: longer than half a minute
+_LOCK_WAIT_SECONDS = 60
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]*")
 # a server or a network that is gone must be noticed in seconds, not after TCP's two hours
@@ -45,6 +46,17 @@ def open_database(database: Path | Secret, **options: Any) -> sa.Engine:
     engine = sa.create_engine(_postgresql_url(database), connect_args={**_NOTICED_SOON}, **options)
     sa.event.listen(engine, "connect", _prepare_postgresql)
     return engine
+
+
+def insert_of(engine: sa.Engine) -> Any:
+    """The INSERT of a database that knows what to do on a conflict; the other database's dialect is not loaded."""
+    if engine.dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert
 
 
 def _postgresql_url(text: Secret) -> sa.URL:

@@ -39,12 +39,23 @@ class ExecutionStatus(enum.Enum):
 
 
 class StepStatus(enum.Enum):
-    """What the ledger knows of a step."""
+    """What the ledger knows of a step.
+
+    SKIPPED: taken as done on request. STALE: was done, but is to be done again unless all that it was done with is
+    still the same.
+    """
 
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    STALE = "stale"
+
+    @property
+    def settled(self) -> bool:
+        """Whether the step needs not be done any more."""
+        return self in (StepStatus.DONE, StepStatus.SKIPPED)
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -79,7 +90,10 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Execution(msgspec.Struct, frozen=True):
-    """One run of a workflow on a deployment. ``owner`` is the executor id of the process that carries it out."""
+    """One run of a workflow on a deployment. ``owner`` is the executor id of the process that carries it out.
+
+    ``outputs`` are those of the workflow, secrets masked; None until it is done.
+    """
 
     id: str
     deployment_id: str
@@ -94,10 +108,14 @@ class Execution(msgspec.Struct, frozen=True):
     started: float | None
     ended: float | None
     failure: Failure | None
+    outputs: Mapping[str, Value] | None = None
 
 
 class LedgerEntry(msgspec.Struct, frozen=True):
-    """What is known of one step of an execution."""
+    """What is known of one step of an execution.
+
+    ``fingerprint`` tells what it was done with; ``cancel_requested`` when somebody asked to cancel it.
+    """
 
     execution_id: str
     step: str
@@ -106,6 +124,8 @@ class LedgerEntry(msgspec.Struct, frozen=True):
     started: float
     ended: float | None
     failure: Failure | None
+    fingerprint: str | None = None
+    cancel_requested: float | None = None
 
 
 class JobRecord(msgspec.Struct, frozen=True):
@@ -127,6 +147,15 @@ class JobRecord(msgspec.Struct, frozen=True):
     ended: float | None
 
 
+class WantedPlace(msgspec.Struct, frozen=True):
+    """A place for a job that an execution would like to have at a site which takes ``limit`` jobs at once."""
+
+    site: str
+    token: str
+    execution_id: str
+    limit: int
+
+
 class Event(msgspec.Struct, frozen=True):
     """Something that happened in an execution."""
 
@@ -139,6 +168,48 @@ class Event(msgspec.Struct, frozen=True):
     step: str | None = None
     node: str | None = None
     data: Mapping[str, Value] | None = None
+    instance: str | None = None
+
+
+class EventFilter(msgspec.Struct, frozen=True):
+    """Which events are wanted: of some steps, nodes, levels or kinds (empty: any), and not before ``since``."""
+
+    steps: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    since: float | None = None
+
+    def admits(self, event: Event) -> bool:
+        """Whether an event is wanted."""
+        sets = (
+            (event.step, self.steps),
+            (event.node, self.nodes),
+            (event.level, self.levels),
+            (event.kind, self.kinds),
+        )
+        named = all(not wanted or value in wanted for value, wanted in sets)
+        return named and (self.since is None or event.time >= self.since)
+
+
+class Rework(msgspec.Struct, frozen=True):
+    """What a new attempt changes in the ledger before it begins.
+
+    The steps ``again`` are to be done again, those of ``below`` if anything has changed for them; ``skipped`` are taken
+    as done. ``jobs`` are to be submitted anew.
+    """
+
+    again: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    jobs: tuple[JobRecord, ...] = ()
+
+
+class CancelRequest(msgspec.Struct, frozen=True):
+    """Somebody asked to cancel an execution, or one step of it."""
+
+    execution: str
+    step: str | None
 
 
 class Unfinished(msgspec.Struct, frozen=True):

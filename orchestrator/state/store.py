@@ -11,30 +11,36 @@ from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from orchestrator.errors import UserError
 from orchestrator.model.jobs import JobReference, JobState
 from orchestrator.model.values import Secret, Value
 from orchestrator.state import tables as t
-from orchestrator.state.databases import open_database, translated
+from orchestrator.state.databases import insert_of, open_database, translated
 from orchestrator.state.records import (
+    CancelRequest,
     Deployment,
     DeploymentStatus,
     Event,
+    EventFilter,
     Execution,
     ExecutionStatus,
     Failure,
     JobRecord,
     LedgerEntry,
     Process,
+    Rework,
     StepStatus,
     Unfinished,
+    WantedPlace,
 )
 from orchestrator.state.schema import Alive, bring_up_to_date, is_current
 
 T = TypeVar("T")
+_AT_ONCE = 500
+"""How many values a query names."""
+_PLACES_LOCK = int.from_bytes(b"orchplac", signed=True)
+"""The advisory lock under which places are counted on PostgreSQL."""
 
 
 def _dump(value: object) -> str:
@@ -57,7 +63,8 @@ class Store:
         Raises ConfigurationError when the URL is wrong.
         """
         self._engine = open_database(database)
-        self._sqlite = self._engine.dialect.name == "sqlite"
+        self._sqlite = self.is_file = self._engine.dialect.name == "sqlite"
+        self._insert = insert_of(self._engine)
         self.host = socket.gethostname()
         with self._read() as connection:
             current = is_current(connection)
@@ -81,13 +88,21 @@ class Store:
             yield connection
 
     def _upsert(self, connection: sa.Connection, table: sa.Table, key: dict[str, Any], values: dict[str, Any]) -> None:
-        make = sqlite_insert if self._sqlite else postgresql_insert
+        make = self._insert
         statement = make(table).values(**key, **values)
         columns = list(key)
         if values:
             connection.execute(statement.on_conflict_do_update(index_elements=columns, set_=values))
         else:
             connection.execute(statement.on_conflict_do_nothing(index_elements=columns))
+
+    def _upsert_many(
+        self, connection: sa.Connection, table: sa.Table, key: Sequence[str], rows: Sequence[dict[str, Any]]
+    ) -> None:
+        """Insert or change rows of the same columns with one statement: for thousands, that is several times faster."""
+        statement = self._insert(table)
+        changed = {column: statement.excluded[column] for column in rows[0] if column not in key}
+        connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed), list(rows))
 
     # --- deployments
 
@@ -149,6 +164,53 @@ class Store:
                 states.setdefault(row.node, {})[row.instance] = row.state
         return states
 
+    def instances_of(self, deployment_id: str, node: str | None = None) -> dict[str, tuple[str, ...]]:
+        """The ids of the instances that are not deleted, by node, in their order; of one node only when it is given."""
+        was = t.instances.c
+        query = sa.select(was.node, was.instance).where(was.deployment_id == deployment_id, was.state != "deleted")
+        if node is not None:
+            query = query.where(was.node == node)
+        found: dict[str, list[str]] = {}
+        with self._read() as connection:
+            for row in connection.execute(query):
+                found.setdefault(row.node, []).append(row.instance)
+        return {name: tuple(sorted(ids, key=lambda i: (len(i), i))) for name, ids in found.items()}
+
+    def forget_instances(self, deployment_id: str, gone: Iterable[tuple[str, str]]) -> None:
+        """Remove instances, given as (node, instance), with their states, attributes and outputs."""
+        with self._write() as connection:
+            for node, instance in gone:
+                for table in (t.instances, t.attributes, t.outputs):
+                    was = table.c
+                    its = (was.deployment_id == deployment_id, was.node == node, was.instance == instance)
+                    connection.execute(sa.delete(table).where(*its))
+
+    def put_attributes(self, deployment_id: str, node: str, instance: str, values: Mapping[str, Value]) -> None:
+        """Store attributes of an instance; one of a capability has the name ``capability.attribute``."""
+        now = time.time()
+        with self._write() as connection:
+            for name, value in values.items():
+                key = {"deployment_id": deployment_id, "node": node, "instance": instance, "name": name}
+                self._upsert(connection, t.attributes, key, {"value": _dump(value), "updated": now})
+
+    def attributes(self, deployment_id: str) -> dict[tuple[str, str], dict[str, Value]]:
+        """The attributes that were stored for a deployment's instances, by node and instance."""
+        query = sa.select(t.attributes).where(t.attributes.c.deployment_id == deployment_id)
+        found: dict[tuple[str, str], dict[str, Value]] = {}
+        with self._read() as connection:
+            for row in connection.execute(query):
+                found.setdefault((row.node, row.instance), {})[row.name] = _load(row.value)
+        return found
+
+    def attribute(self, deployment_id: str, node: str, instance: str, name: str) -> Value:
+        """An attribute that was stored for an instance; None when there is none."""
+        was = t.attributes.c
+        query = sa.select(was.value).where(
+            was.deployment_id == deployment_id, was.node == node, was.instance == instance, was.name == name
+        )
+        with self._read() as connection:
+            return _load(connection.execute(query).scalar_one_or_none())
+
     # --- executions
 
     def add_execution(self, execution: Execution) -> None:
@@ -196,8 +258,15 @@ class Store:
         with self._read() as connection:
             return [_execution(row) for row in connection.execute(query)]
 
-    def claim(self, execution: Execution, owner: str, attempt: int, exclusive: Collection[str] = ()) -> bool:
-        """Record that a process carries an execution out from now on.
+    def claim(
+        self,
+        execution: Execution,
+        owner: str,
+        attempt: int,
+        exclusive: Collection[str] = (),
+        rework: Rework | None = None,
+    ) -> bool:
+        """Record that a process carries an execution out from now on; a new attempt may begin with some ``rework``.
 
         False when it is no longer as it was read, because another process was faster; or when it has to wait:
         executions of the workflows ``exclusive`` and others of the same deployment exclude each other, and what is
@@ -228,7 +297,29 @@ class Store:
                     failure=None,
                 )
             )
+            if result.rowcount == 1 and attempt != execution.attempt:
+                self._rework(connection, execution.id, attempt, rework or Rework())
         return result.rowcount == 1
+
+    def _rework(self, connection: sa.Connection, execution_id: str, attempt: int, rework: Rework) -> None:
+        """What a new attempt changes in the ledger: the cancels of single steps belong to the attempt before it."""
+        was = t.ledger.c
+        of_execution = sa.update(t.ledger).where(was.execution_id == execution_id)
+        connection.execute(of_execution.where(was.cancel_requested.is_not(None)).values(cancel_requested=None))
+        done, skipped = StepStatus.DONE.value, StepStatus.SKIPPED.value
+        for step in rework.again:
+            named = of_execution.where(was.step == step, was.status.in_([done, skipped, StepStatus.STALE.value]))
+            connection.execute(named.values(status=StepStatus.STALE.value, fingerprint=None))
+        for step in rework.below:
+            behind = of_execution.where(was.step == step, was.status == done)
+            connection.execute(behind.values(status=StepStatus.STALE.value))
+        now = time.time()
+        told = {"status": skipped, "attempt": attempt, "started": now, "ended": now}
+        for step in rework.skipped:
+            key = {"execution_id": execution_id, "step": step}
+            self._upsert(connection, t.ledger, key, {**told, "failure": None, "fingerprint": None})
+        for job in rework.jobs:
+            self._put_job(connection, job)
 
     def hindrance(self, execution: Execution, exclusive: Collection[str]) -> Execution | None:
         """An execution for which another one has to wait before it may be claimed, if there is one."""
@@ -311,17 +402,20 @@ class Store:
         status: ExecutionStatus,
         failure: Failure | None,
         deployment_status: DeploymentStatus | None,
+        outputs: Mapping[str, Value] | None = None,
     ) -> None:
-        """Record how an execution ended, and what became of its deployment by it."""
+        """Record how an execution ended, what became of its deployment by it, and the outputs of its workflow."""
         now = time.time()
         ended = {
             "status": status.value,
             "ended": now,
             "failure": _dump(failure) if failure else None,
             "cancel_requested": None,
+            "outputs": _dump(outputs) if outputs is not None else None,
         }
         with self._write() as connection:
             connection.execute(sa.update(t.executions).where(t.executions.c.id == execution.id).values(**ended))
+            connection.execute(sa.delete(t.places).where(t.places.c.execution_id == execution.id))
             if deployment_status is not None:
                 connection.execute(
                     sa.update(t.deployments)
@@ -344,6 +438,45 @@ class Store:
         with self._read() as connection:
             return connection.execute(query).scalar_one_or_none() is not None
 
+    def request_step_cancel(self, execution: Execution, step: str) -> bool:
+        """Ask whoever owns an execution to cancel one step; False when that has ended already in this attempt.
+
+        A step that has not begun is cancelled by that.
+        """
+        now = time.time()
+        was = t.ledger.c
+        with self._write() as connection:
+            row = connection.execute(
+                sa.select(t.ledger).where(was.execution_id == execution.id, was.step == step).with_for_update()
+            ).first()
+            entry = _ledger_entry(row) if row else None
+            begun = entry is not None and entry.attempt == execution.attempt
+            if entry and (entry.status.settled or (begun and entry.status is not StepStatus.RUNNING)):
+                return False
+            make = self._insert
+            key = {"execution_id": execution.id, "step": step}
+            cancelled = {"status": StepStatus.CANCELLED.value, "attempt": execution.attempt}
+            asked = {"cancel_requested": now}
+            statement = make(t.ledger).values(**key, **cancelled, started=now, ended=now, **asked)
+            connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=asked))
+        return True
+
+    def cancel_requests(self, executions: Sequence[str]) -> list[CancelRequest]:
+        """What somebody asked to cancel of some executions: as a whole, or single steps."""
+        found: list[CancelRequest] = []
+        with self._read() as connection:
+            for start in range(0, len(executions), _AT_ONCE):
+                some = executions[start : start + _AT_ONCE]
+                whole = sa.select(t.executions.c.id).where(
+                    t.executions.c.id.in_(some), t.executions.c.cancel_requested.is_not(None)
+                )
+                found += [CancelRequest(row.id, None) for row in connection.execute(whole)]
+                single = sa.select(t.ledger.c.execution_id, t.ledger.c.step).where(
+                    t.ledger.c.execution_id.in_(some), t.ledger.c.cancel_requested.is_not(None)
+                )
+                found += [CancelRequest(row.execution_id, row.step) for row in connection.execute(single)]
+        return found
+
     # --- ledger
 
     def begin_step(self, execution_id: str, step: str, attempt: int) -> None:
@@ -359,27 +492,48 @@ class Store:
                     "started": time.time(),
                     "ended": None,
                     "failure": None,
+                    "fingerprint": None,
                 },
             )
 
-    def end_step(self, execution_id: str, step: str, status: StepStatus, failure: Failure | None = None) -> None:
-        """Record how a step ended."""
+    def end_step(
+        self,
+        execution_id: str,
+        step: str,
+        status: StepStatus,
+        failure: Failure | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
+        """Record how a step ended, and the fingerprint of what it was done with."""
+        ended = {"status": status.value, "ended": time.time(), "fingerprint": fingerprint}
         with self._write() as connection:
             connection.execute(
                 sa.update(t.ledger)
                 .where(t.ledger.c.execution_id == execution_id, t.ledger.c.step == step)
-                .values(status=status.value, ended=time.time(), failure=_dump(failure) if failure else None)
+                .values(failure=_dump(failure) if failure else None, **ended)
             )
 
-    def record_states(self, execution: Execution, steps: Sequence[tuple[str, str, str]], instance: str) -> None:
-        """Record steps that set the state of a node, and the states: (step, node, state), in one transaction."""
+    def keep_step(self, execution_id: str, step: str, attempt: int) -> None:
+        """Record that a step which might have been done again stays as it was done."""
+        was = t.ledger.c
+        with self._write() as connection:
+            connection.execute(
+                sa.update(t.ledger)
+                .where(was.execution_id == execution_id, was.step == step, was.status == StepStatus.STALE.value)
+                .values(status=StepStatus.DONE.value, attempt=attempt)
+            )
+
+    def record_states(self, execution: Execution, steps: Sequence[tuple[str, str, Sequence[str], str]]) -> None:
+        """Record steps that set states, and the states: (step, node, instances, state), in one transaction."""
         now = time.time()
         done = {"status": StepStatus.DONE.value, "attempt": execution.attempt, "started": now, "ended": now}
         with self._write() as connection:
-            for step, node, state in steps:
-                key = {"deployment_id": execution.deployment_id, "node": node, "instance": instance}
-                self._upsert(connection, t.instances, key, {"state": state, "updated": now})
-                self._upsert(connection, t.ledger, {"execution_id": execution.id, "step": step}, done)
+            states = {(node, instance): state for _, node, instances, state in steps for instance in instances}
+            key = {"deployment_id": execution.deployment_id, "updated": now}
+            rows = [{**key, "node": n, "instance": i, "state": state} for (n, i), state in states.items()]
+            self._upsert_many(connection, t.instances, ("deployment_id", "node", "instance"), rows)
+            entries = [{"execution_id": execution.id, "step": step, **done} for step, *_ in steps]
+            self._upsert_many(connection, t.ledger, ("execution_id", "step"), entries)
 
     def ledger(self, execution_id: str) -> dict[str, LedgerEntry]:
         """What is known of an execution's steps, by step."""
@@ -398,6 +552,10 @@ class Store:
 
     def put_job(self, job: JobRecord) -> None:
         """Store a job, or what is newly known of it."""
+        with self._write() as connection:
+            self._put_job(connection, job)
+
+    def _put_job(self, connection: sa.Connection, job: JobRecord) -> None:
         key = {"execution_id": job.execution_id, "node": job.node, "generation": job.generation}
         values = {
             "step": job.step,
@@ -408,14 +566,65 @@ class Store:
             "created": job.created,
             "ended": job.ended,
         }
-        with self._write() as connection:
-            self._upsert(connection, t.jobs, key, values)
+        self._upsert(connection, t.jobs, key, values)
 
     def jobs(self, execution_id: str) -> list[JobRecord]:
         """The jobs of an execution, oldest first."""
         query = sa.select(t.jobs).where(t.jobs.c.execution_id == execution_id).order_by(t.jobs.c.created)
         with self._read() as connection:
             return [_job(row) for row in connection.execute(query)]
+
+    # --- places for jobs
+
+    def take_places(self, wanted: Sequence[WantedPlace]) -> list[WantedPlace]:
+        """Take those of the wanted places that are free, first come first served; what is held already is had again.
+
+        A place counts as long as its execution has not ended, whether its process lives or not.
+        """
+        with self._read() as connection:
+            if not _to_give(wanted, self._occupied(connection, wanted)):
+                return []
+        now = time.time()
+        with self._write() as connection:
+            if not self._sqlite:
+                # two that count at the same time would pass each other by
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_PLACES_LOCK)))
+            connection.execute(sa.delete(t.places).where(~_under_way(t.places.c.execution_id)))
+            given = _to_give(wanted, self._occupied(connection, wanted))
+            for place in given:
+                self._hold_place(connection, place, now)
+        return given
+
+    def occupy_place(self, place: WantedPlace) -> None:
+        """Take a place whatever the limit is."""
+        with self._write() as connection:
+            self._hold_place(connection, place, time.time())
+
+    def give_back_place(self, site: str, token: str) -> None:
+        """Give a place back, if it is held."""
+        with self._write() as connection:
+            connection.execute(sa.delete(t.places).where(t.places.c.site == site, t.places.c.token == token))
+
+    def places(self) -> list[tuple[str, str, str]]:
+        """The places that are held: (site, token, execution), the oldest first."""
+        was = t.places.c
+        query = sa.select(was.site, was.token, was.execution_id).order_by(was.taken)
+        with self._read() as connection:
+            return [(row.site, row.token, row.execution_id) for row in connection.execute(query)]
+
+    def _occupied(self, connection: sa.Connection, wanted: Sequence[WantedPlace]) -> dict[str, set[str]]:
+        """The tokens that hold places at the sites of the wanted ones."""
+        was = t.places.c
+        sites = sorted({place.site for place in wanted})
+        query = sa.select(was.site, was.token).where(was.site.in_(sites), _under_way(was.execution_id))
+        held: dict[str, set[str]] = {site: set() for site in sites}
+        for row in connection.execute(query):
+            held[row.site].add(row.token)
+        return held
+
+    def _hold_place(self, connection: sa.Connection, place: WantedPlace, now: float) -> None:
+        key = {"site": place.site, "token": place.token}
+        self._upsert(connection, t.places, key, {"execution_id": place.execution_id, "taken": now})
 
     # --- outputs of operations
 
@@ -479,6 +688,7 @@ class Store:
                 "level": e.level,
                 "step": e.step,
                 "node": e.node,
+                "instance": e.instance,
                 "text": _storable(e.text),
                 "data": _dump(e.data) if e.data is not None else None,
             }
@@ -487,17 +697,30 @@ class Store:
         with self._write() as connection:
             connection.execute(sa.insert(t.events), rows)
 
-    def events(self, execution_id: str, after: int = 0, limit: int | None = None) -> list[Event]:
-        """The events of an execution with an id above ``after``, in order."""
-        query = (
-            sa.select(t.events)
-            .where(t.events.c.execution_id == execution_id, t.events.c.id > after)
-            .order_by(t.events.c.id)
-        )
-        if limit is not None:
-            query = query.limit(limit)
+    def events(
+        self,
+        execution_id: str,
+        after: int = 0,
+        limit: int | None = None,
+        *,
+        wanted: EventFilter | None = None,
+        newest: int | None = None,
+    ) -> list[Event]:
+        """The events of an execution with an id above ``after``, in order: those wanted, at most the ``newest`` N."""
+        was = t.events.c
+        query = sa.select(t.events).where(was.execution_id == execution_id, was.id > after, *_conditions(wanted))
+        query = query.order_by(was.id if newest is None else was.id.desc())
+        if newest is not None or limit is not None:
+            query = query.limit(newest if newest is not None else limit)
         with self._read() as connection:
-            return [_event(row) for row in connection.execute(query)]
+            found = [_event(row) for row in connection.execute(query)]
+        return found if newest is None else found[::-1]
+
+    def last_event(self, execution_id: str) -> int:
+        """The id of the newest event of an execution; 0 when there is none."""
+        query = sa.select(sa.func.max(t.events.c.id)).where(t.events.c.execution_id == execution_id)
+        with self._read() as connection:
+            return int(connection.execute(query).scalar() or 0)
 
     # --- processes
 
@@ -539,6 +762,34 @@ def _hindrances(exclusive: Collection[str]) -> sa.Select[tuple[str]]:
         )
         .correlate(t.executions)
     )
+
+
+def _conditions(wanted: EventFilter | None) -> list[sa.ColumnElement[bool]]:
+    """What makes an event one of those wanted."""
+    if wanted is None:
+        return []
+    was = t.events.c
+    sets = ((was.step, wanted.steps), (was.node, wanted.nodes), (was.level, wanted.levels), (was.kind, wanted.kinds))
+    found: list[sa.ColumnElement[bool]] = [column.in_(values) for column, values in sets if values]
+    return found + ([was.time >= wanted.since] if wanted.since is not None else [])
+
+
+def _under_way(execution_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Whether an execution is known and has not ended."""
+    final = [status.value for status in ExecutionStatus if status.final]
+    return sa.exists().where(t.executions.c.id == execution_id, t.executions.c.status.not_in(final))
+
+
+def _to_give(wanted: Sequence[WantedPlace], held: Mapping[str, set[str]]) -> list[WantedPlace]:
+    """The wanted places that can be had besides those that are held."""
+    tokens = {site: set(of_site) for site, of_site in held.items()}
+    given = []
+    for place in wanted:
+        of_site = tokens[place.site]
+        if place.token in of_site or len(of_site) < place.limit:
+            of_site.add(place.token)
+            given.append(place)
+    return given
 
 
 def _storable(text: str) -> str:
@@ -591,6 +842,7 @@ def _execution(row: Any) -> Execution:
         started=row.started,
         ended=row.ended,
         failure=_load(row.failure, Failure),
+        outputs=_load(row.outputs),
     )
 
 
@@ -603,6 +855,8 @@ def _ledger_entry(row: Any) -> LedgerEntry:
         started=row.started,
         ended=row.ended,
         failure=_load(row.failure, Failure),
+        fingerprint=row.fingerprint,
+        cancel_requested=row.cancel_requested,
     )
 
 
@@ -632,4 +886,5 @@ def _event(row: Any) -> Event:
         step=row.step,
         node=row.node,
         data=_load(row.data),
+        instance=row.instance,
     )

@@ -29,13 +29,9 @@ deployments = sa.Table(
     sa.Column("updated", sa.Float, nullable=False),
 )
 # a name belongs to one living deployment; the undeployed ones are history
-sa.Index(
-    "deployments_living_name",
-    deployments.c.name,
-    unique=True,
-    sqlite_where=deployments.c.status != "undeployed",
-    postgresql_where=deployments.c.status != "undeployed",
-)
+# (as plain SQL: an Index with conditions for both databases loads both dialects, which every command would wait for)
+_LIVING_NAME = "CREATE UNIQUE INDEX deployments_living_name ON deployments (name) WHERE status != 'undeployed'"
+sa.event.listen(deployments, "after_create", lambda _, connection, **__: connection.exec_driver_sql(_LIVING_NAME))
 
 instances = sa.Table(
     "instances",

@@ -162,3 +162,16 @@ def test_what_a_living_process_carries_out_cannot_be_resumed(deployed: Workflow,
     done = orch("executions", "resume", execution, status=2)
     assert "nothing to resume" in done.stderr
     check_everything_happened_once(deployed)
+
+
+def test_killed_while_a_failed_job_is_submitted_again(deployed: Workflow, orch: Orch) -> None:
+    in_the_way = orch.home / "sites/local/unpacked"
+    in_the_way.write_text("a file where a folder belongs")
+    orch("run", "exec_job", *deployed.arguments(), status=1)
+    assert len(orch.job_folders("PyCOMPSJob")) == 1
+    in_the_way.unlink()
+    execution = orch.executions()[0]["id"]
+    orch("executions", "resume", execution, status=-signal.SIGKILL, ORCH_KILL_AT="submit.before:PyCOMPSJob")
+    orch("executions", "resume", execution)
+    assert len(orch.job_folders("PyCOMPSJob")) == 2
+    deployed.check()

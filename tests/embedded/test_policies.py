@@ -66,6 +66,21 @@ def test_on_cancel_runs_after_a_cancel(orch: Orch, folder: Path) -> None:
     assert orch.executions()[0]["status"] == "cancelled"
 
 
+def test_a_cancel_takes_over_from_a_process_that_died_in_two_steps(orch: Orch, folder: Path) -> None:
+    process = orch.start("run", "two_at_once")
+
+    def both_run() -> bool:
+        execution = orch.executions()[0]["id"]
+        return [step["state"] for step in orch.json("executions", "show", execution)["steps"]] == ["running"] * 2
+
+    wait_for((folder / "waiting").exists, "an operation")
+    wait_for(both_run, "both operations")
+    process.kill()
+    process.communicate()
+    orch("executions", "cancel", orch.executions()[0]["id"])
+    assert orch.executions()[0]["status"] == "cancelled"
+
+
 def test_a_timeout_of_an_operation_is_a_failure(orch: Orch, folder: Path) -> None:
     said = orch("run", "cancelled", "--timeout", "B=1s", status=1)
     assert "1 s" in said.stderr + said.stdout

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.limits import PlacesContract, a_place_outlives_its_worker, two_workers_keep_the_limit
 from support.orch import Orch, Workflow, wait_for
 from support.postgres import PASSWORD, Server, postgres_server
 from support.store_contract import StoreContract, deployment
@@ -40,6 +41,12 @@ def own_server() -> Iterator[Server]:
 
 
 class TestPostgresStore(StoreContract):
+    @pytest.fixture
+    def open_store(self, url: str) -> Callable[[], Store]:
+        return lambda: Store(Secret(url))
+
+
+class TestPostgresPlaces(PlacesContract):
     @pytest.fixture
     def open_store(self, url: str) -> Callable[[], Store]:
         return lambda: Store(Secret(url))
@@ -245,6 +252,14 @@ def test_a_worker_deploys_and_runs_and_another_replaces_it(orch: PostgresOrch, s
     assert server.query(orch.url, "SELECT count(*) > 0 FROM dbos.workflow_status") == ["t"]
     for place in (p for p in orch.home.rglob("*") if p.is_file()):
         assert PASSWORD.encode() not in place.read_bytes(), place
+
+
+def test_two_workers_keep_the_limit_of_a_site(orch: PostgresOrch) -> None:
+    two_workers_keep_the_limit(orch, lambda: orch.store, 2)
+
+
+def test_a_place_at_a_site_outlives_its_worker(orch: PostgresOrch) -> None:
+    a_place_outlives_its_worker(orch, lambda: orch.store)
 
 
 def test_processes_of_another_machine_are_left_and_told(orch: PostgresOrch) -> None:

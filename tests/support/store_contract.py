@@ -14,13 +14,16 @@ from orchestrator.state import (
     Deployment,
     DeploymentStatus,
     Event,
+    EventFilter,
     Execution,
     ExecutionStatus,
     Failure,
     JobRecord,
+    Rework,
     StepStatus,
     Store,
 )
+from orchestrator.state.pruning import Pruning
 
 EXCLUSIVE = ("install", "update", "uninstall")
 
@@ -92,8 +95,8 @@ class StoreContract:
         assert (entry.status, entry.attempt, entry.failure) == (StepStatus.DONE, 2, None)
 
     def test_states_are_recorded_with_their_steps(self, store: Store) -> None:
-        store.record_states(execution(), [("s1", "N", "starting"), ("s2", "N", "started")], "0")
-        assert store.node_states("d1") == {"N": {"0": "started"}}
+        store.record_states(execution(), [("s1", "N", ("0", "1"), "starting"), ("s2", "N", ("0",), "started")])
+        assert store.node_states("d1") == {"N": {"0": "started", "1": "starting"}}
         assert {s: e.status for s, e in store.ledger("e1").items()} == {"s1": StepStatus.DONE, "s2": StepStatus.DONE}
 
     def test_jobs_are_kept_by_generation(self, store: Store) -> None:
@@ -116,6 +119,83 @@ class StoreContract:
         store.add_events([Event(0, "e1", float(i), "step", "info", str(i), data={"i": i}) for i in range(3)])
         first = store.events("e1", limit=1)[0]
         assert [e.text for e in store.events("e1", after=first.id)] == ["1", "2"]
+
+    def test_events_are_found_by_what_they_are_about(self, store: Store) -> None:
+        about = [("a", "A", "info", "step"), ("b", "B", "error", "task"), ("a", "A", "debug", "task")]
+        store.add_events(
+            [
+                Event(0, "e1", float(i), kind, level, str(i), step, node, instance="1")
+                for i, (step, node, level, kind) in enumerate(about)
+            ]
+        )
+        filters = {
+            EventFilter(): ["0", "1", "2"],
+            EventFilter(steps=("a",)): ["0", "2"],
+            EventFilter(nodes=("B",)): ["1"],
+            EventFilter(kinds=("task",), levels=("debug", "info")): ["2"],
+            EventFilter(since=1.0): ["1", "2"],
+        }
+        for wanted, found in filters.items():
+            assert [e.text for e in store.events("e1", wanted=wanted)] == found
+            assert [e.text for e in store.events("e1") if wanted.admits(e)] == found
+        assert [e.text for e in store.events("e1", newest=2)] == ["1", "2"]
+        assert store.events("e1")[0].instance == "1"
+        assert store.last_event("e1") == store.events("e1")[-1].id
+        assert store.last_event("none") == 0
+
+    def test_a_new_attempt_begins_with_its_rework_and_without_the_cancels_of_the_old(self, store: Store) -> None:
+        store.add_execution(execution())
+        for step in "abcd":
+            store.begin_step("e1", step, 1)
+            store.end_step("e1", step, StepStatus.DONE if step != "d" else StepStatus.FAILED, fingerprint=f"f{step}")
+        store.request_step_cancel(execution(), "later")
+        before = store.execution("e1")
+        assert not store.claim(execution(owner="somebody"), "me", 2, rework=Rework(again=("a",)))
+        assert store.ledger("e1")["a"].status is StepStatus.DONE
+        assert store.claim(before, "me", 2, rework=Rework(again=("a",), below=("b", "d"), skipped=("d", "later")))
+        ledger = store.ledger("e1")
+        assert {s: (e.status.value, e.fingerprint) for s, e in ledger.items()} == {
+            "a": ("stale", None),
+            "b": ("stale", "fb"),
+            "c": ("done", "fc"),
+            "d": ("skipped", None),
+            "later": ("skipped", None),
+        }
+        assert all(entry.cancel_requested is None for entry in ledger.values())
+        store.keep_step("e1", "b", 2)
+        store.keep_step("e1", "c", 2)
+        entries = store.ledger("e1")
+        assert [(entries[s].status, entries[s].attempt) for s in "bc"] == [(StepStatus.DONE, 2), (StepStatus.DONE, 1)]
+
+    def test_the_outputs_of_a_workflow_are_kept(self, store: Store) -> None:
+        store.add_execution(execution())
+        assert store.execution("e1").outputs is None
+        store.end_execution(execution(), ExecutionStatus.DONE, None, None, {"x": [1, "***"]})
+        assert store.execution("e1").outputs == {"x": [1, "***"]}
+
+    def test_pruning_leaves_what_is_newest_and_what_goes_on(self, store: Store) -> None:
+        store.add_deployment(deployment(status=DeploymentStatus.DEPLOYED))
+        pruning = Pruning(store)
+        for i, id_ in enumerate(("e1", "e2", "e3")):
+            store.add_execution(execution(id_, workflow="run", created=float(i)))
+            store.add_events([Event(0, id_, 1.0, "step", "info", "x")])
+            store.put_outputs("d1", id_, "N", "0", ("work", "work"), {"x": f"/jobs/{id_}-N-1", f"own{i}": id_})
+        for id_ in ("e1", "e2"):
+            store.end_execution(execution(id_), ExecutionStatus.DONE, None, None)
+        ended = pruning.ended_before(2.0**40)
+        assert [e.id for e in ended] == ["e2", "e1"]
+        assert pruning.ended_before(1.0) == []
+        # what each left as its own is the newest of its kind, and names it
+        assert [pruning.in_use(e) for e in ended] == [True, True]
+        assert not pruning.remove_execution(msgspec.structs.replace(ended[1], attempt=2))
+        assert not pruning.remove_execution(store.execution("e3"))
+        assert pruning.remove_execution(ended[1])
+        assert [e.id for e in store.executions()] == ["e3", "e2"]
+        assert store.events("e1") == []
+        assert store.output("d1", "e1", "N", "0", ("work", "work", "x")) == "/jobs/e3-N-1"
+        assert store.output("d1", None, "N", "0", ("work", "work", "own0")) == "e1"
+        assert not pruning.remove_deployment(deployment())
+        assert pruning.compact()
 
     def test_many_writers_lose_nothing(self, store: Store, open_store: Callable[[], Store]) -> None:
         def write(name: str) -> None:

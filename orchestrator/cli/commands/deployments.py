@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from orchestrator.cli.terminal import clean
 from orchestrator.cli.text import as_json, date, duration, indented, shown, table
 from orchestrator.model.values import Value
 from orchestrator.state import Deployment
+
+if TYPE_CHECKING:
+    from orchestrator.app.describe import NodeView
 
 _RECENT = 5
 
@@ -52,7 +55,7 @@ def _newest(home: Home, deployment: Deployment) -> ExecutionSummary | None:
 
 
 def _status(deployment: Deployment, newest: ExecutionSummary | None) -> str:
-    changing = ("install", "update", "uninstall")
+    changing = ("install", "update", "scale", "uninstall")
     interrupted = newest is not None and newest.interrupted and newest.execution.workflow in changing
     return f"{deployment.status.value} (interrupted)" if interrupted else deployment.status.value
 
@@ -104,7 +107,14 @@ def show(session: Session, name: str | None) -> None:
     recent = list_executions(session.home, deployment, limit=_RECENT)
     workflows = [w for w in runnable_workflows(view.topology) if w in view.topology.workflows]
     nodes = [
-        {"name": n.name, "type": n.type, "site": n.site, "state": n.state, "attributes": presentable(n.attributes)}
+        {
+            "name": n.name,
+            "type": n.type,
+            "site": n.site,
+            "state": n.state,
+            "instances": n.instances,
+            "attributes": presentable(n.attributes),
+        }
         for n in view.nodes
     ]
     if session.json:
@@ -122,7 +132,7 @@ def show(session: Session, name: str | None) -> None:
     session.out(terminal.styled(deployment.name, bold=True))
     session.out("\n".join(f"  {key}: {value}" for key, value in facts if value))
     session.out()
-    rows = [[n.name, n.type, n.site or "", n.state] for n in view.nodes]
+    rows = [row for n in view.nodes for row in _node_rows(n)]
     session.out(table(["NODE", "TYPE", "SITE", "STATE"], rows, terminal, states=3))
     for view_node in view.nodes:
         if view_node.attributes:
@@ -131,6 +141,14 @@ def show(session: Session, name: str | None) -> None:
             session.out(indented("\n".join(lines)))
     if recent:
         session.out(f"\n{executions_table(session, recent)}")
+
+
+def _node_rows(node: NodeView) -> list[list[str]]:
+    """A line for a node, and one for each of its instances when there are several."""
+    if len(node.instances) == 1:
+        return [[node.name, node.type, node.site or "", node.state]]
+    head = [node.name, node.type, node.site or "", f"{len(node.instances)} instances"]
+    return [head, *([f"  {node.name}_{instance}", "", "", state] for instance, state in node.instances.items())]
 
 
 def presentable(values: dict[str, Value]) -> dict[str, Value]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from orchestrator.app import executions as use
+from orchestrator.app.leaving import under_way
+from orchestrator.app.step_names import named_nodes, named_steps
 from orchestrator.cli.commands.deployments import executions_table, presentable
 from orchestrator.cli.failures import failure_text
 from orchestrator.cli.following import (
@@ -16,6 +19,7 @@ from orchestrator.cli.following import (
     failure_data,
     failure_facts,
     heeding_signals,
+    outputs_table,
     see_through,
     tell_end,
     watch,
@@ -23,12 +27,14 @@ from orchestrator.cli.following import (
 from orchestrator.cli.options import Group, verbose_option
 from orchestrator.cli.progress import Progress
 from orchestrator.cli.session import Session, pass_session
+from orchestrator.cli.step_list import predecessors, steps_text
 from orchestrator.cli.terminal import Terminal, clean
-from orchestrator.cli.text import date, duration, shown, table
+from orchestrator.cli.text import date, shown, table
+from orchestrator.cli.times import moment
 from orchestrator.cli.views import event_data
-from orchestrator.model.plan import StepKind
-from orchestrator.state import Event, ExecutionStatus
+from orchestrator.state import Event, EventFilter, ExecutionStatus
 
+KINDS = ("execution", "step", "state", "job", "task", "output")
 LEVELS = ("debug", "info", "warning", "error")
 _CANCEL_TRIES = 3
 _COLOURS = {"warning": "yellow", "error": "red"}
@@ -92,10 +98,12 @@ def show(session: Session, id: str | None) -> None:
     if inputs:
         rows = [[name, shown(value)] for name, value in inputs.items()]
         session.out("\n" + table(["INPUT", "VALUE"], rows, terminal))
-    session.out("\n" + _steps_table(details, terminal))
+    session.out("\n" + steps_text(details, terminal))
     if details.jobs:
         rows = [[j.node, j.reference.site, j.reference.id, j.state.value, clean(j.detail)] for j in details.jobs]
         session.out("\n" + table(["JOB OF", "SITE", "ID", "STATE", "DETAIL"], rows, terminal, states=3))
+    if execution.outputs:
+        session.out("\n" + outputs_table(execution.outputs, terminal))
     if execution.failure is not None:
         message = terminal.styled("failure:", "red", bold=True) + f" {clean(execution.failure.message)}"
         session.out("\n" + message)
@@ -104,23 +112,10 @@ def show(session: Session, id: str | None) -> None:
             session.out(failure_text(terminal, facts))
 
 
-def _steps_table(details: use.ExecutionDetails, terminal: Terminal) -> str:
-    states = use.step_states(details)
-    rows = []
-    for step in details.plan.steps:
-        if step.kind is StepKind.STATE:
-            continue
-        entry = details.ledger.get(step.id)
-        took = ""
-        if entry is not None and states[step.id] != "waiting":
-            took = duration((entry.ended or time.time()) - entry.started)
-        rows.append([step.title, step.site or "", states[step.id], took])
-    return table(["STEP", "SITE", "STATE", "TOOK"], rows, terminal, states=2)
-
-
 def _details_data(details: use.ExecutionDetails) -> dict[str, Any]:
     summary = details.summary
     states = use.step_states(details)
+    before = predecessors(details.plan)
     steps = []
     for step in details.plan.steps:
         entry = details.ledger.get(step.id)
@@ -132,6 +127,7 @@ def _details_data(details: use.ExecutionDetails) -> dict[str, Any]:
                 "site": step.site,
                 "kind": step.kind.value,
                 "state": states[step.id],
+                "after": list(before.get(step.id, {})),
                 "attempt": entry.attempt if entry else None,
                 "started": entry.started if entry else None,
                 "ended": entry.ended if entry else None,
@@ -160,8 +156,23 @@ def _details_data(details: use.ExecutionDetails) -> dict[str, Any]:
 @click.argument("id", required=False, metavar="[ID]")
 @click.option("-f", "--follow", is_flag=True, help="Go on until it has ended.")
 @click.option("--level", type=click.Choice(LEVELS), default="info", show_default=True, help="This level and above.")
+@click.option("--step", "steps", multiple=True, metavar="STEP", help="Only what is about this step; may be repeated.")
+@click.option("--node", "nodes", multiple=True, metavar="NODE", help="Only what is about this node; may be repeated.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this kind; may be repeated.")
+@click.option("--since", metavar="TIME", help="Not before this time (18:30, 2025-01-31 18:30) or so long ago (10m).")
+@click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Of what there is, only the last N.")
 @pass_session
-def logs(session: Session, id: str | None, follow: bool, level: str) -> int:
+def logs(
+    session: Session,
+    id: str | None,
+    follow: bool,
+    level: str,
+    steps: tuple[str, ...],
+    nodes: tuple[str, ...],
+    kinds: tuple[str, ...],
+    since: str | None,
+    tail: int | None,
+) -> int:
     """Show what an execution says: steps, jobs and their output. Without ID: the newest.
 
     \b
@@ -169,21 +180,33 @@ def logs(session: Session, id: str | None, follow: bool, level: str) -> int:
       orch executions logs
       orch executions logs -f 3f2a91c0
       orch executions logs --level debug          # every task of the playbooks
+      orch executions logs --step count_words --kind output --tail 20
+      orch executions logs --since 10m --level warning
       orch executions logs --json | jq .text
     """
     execution_id = use.full_id(session.home, id)
-    progress = Progress(use.show_execution(session.home, execution_id).plan)
+    plan = use.show_execution(session.home, execution_id).plan
+    wanted = EventFilter(
+        steps=tuple(found for step in steps for found in named_steps(plan, step)),
+        nodes=named_nodes(plan, nodes),
+        levels=LEVELS[LEVELS.index(level) :],
+        kinds=kinds,
+        since=moment(since, time.time()) if since is not None else None,
+    )
+    progress = Progress(plan)
+    last = use.last_event(session.home, execution_id)
+    for event in use.logs(session.home, execution_id, wanted, newest=tail) if tail != 0 else []:
+        if event.id <= last:
+            _log(session, event, progress)
     if not follow:
-        for event in use.logs(session.home, execution_id):
-            _log(session, event, level, progress)
         return 0
     with heeding_signals() as asked:
-        for item in use.follow(session.home, execution_id):
+        for item in use.follow(session.home, execution_id, after=last, wanted=wanted):
             number = asked()
             if number is not None:
                 return 128 + number
             if item is not None:
-                _log(session, item, level, progress)
+                _log(session, item, progress)
     if not use.result(session.home, execution_id).status.final:
         session.err(
             f"the process that carried it out is gone: `orch executions resume {execution_id}` takes it up again"
@@ -191,9 +214,7 @@ def logs(session: Session, id: str | None, follow: bool, level: str) -> int:
     return 0
 
 
-def _log(session: Session, event: Event, level: str, progress: Progress) -> None:
-    if event.level in LEVELS and LEVELS.index(event.level) < LEVELS.index(level):
-        return
+def _log(session: Session, event: Event, progress: Progress) -> None:
     if session.json:
         session.data(event_data(event), line=True)
         return
@@ -205,6 +226,9 @@ def log_text(event: Event, progress: Progress, terminal: Terminal) -> str:
     when = terminal.styled(date(event.time), dim=True)
     level = terminal.styled(f"{event.level:<7}", _COLOURS.get(event.level))
     title = clean(progress.title(event.step, event.node)) or event.kind
+    step = progress.steps.get(event.step or "")
+    if step is not None and len(step.step.instances) > 1 and event.instance is not None:
+        title += f" [{clean(event.instance)}]"
     if event.kind == "output":
         title = f"{clean(event.node or '')} {terminal.symbols.bar}"
     elif event.kind == "state":
@@ -216,19 +240,27 @@ def log_text(event: Event, progress: Progress, terminal: Terminal) -> str:
 
 @executions.command()
 @click.argument("id")
+@click.option("--step", "steps", multiple=True, metavar="STEP", help="Only this step, not the whole; may be repeated.")
 @verbose_option
 @pass_session
-def cancel(session: Session, id: str, verbose: bool) -> int:
+def cancel(session: Session, id: str, steps: tuple[str, ...], verbose: bool) -> int:
     """Cancel an execution: its playbooks are ended, its jobs cancelled, newest first.
 
     It is followed until that is done; what could not be stopped is named. The exit status is 0 when it was cancelled.
     A cancelled execution can be resumed.
 
+    With --step only that step and its job end; one that has not begun is not started. What is beside it goes on. Then
+    the targets of its on_cancel run, if it has any, and the execution goes on with them; else nothing new starts, and
+    it ends as cancelled, or as failed when another step failed.
+
     \b
-    Example:
+    Examples:
       orch executions cancel 3f2a91c0
+      orch executions cancel 3f2a91c0 --step simulate
     """
     execution_id = use.full_id(session.home, id)
+    if steps:
+        return _cancel_steps(session, execution_id, steps, verbose=verbose)
     execution = None
     # when the process that carries it out dies before it has cancelled it, this one takes over
     for _ in range(_CANCEL_TRIES):
@@ -256,20 +288,66 @@ def cancel(session: Session, id: str, verbose: bool) -> int:
     return 0
 
 
+def _cancel_steps(session: Session, execution_id: str, steps: Sequence[str], *, verbose: bool) -> int:
+    """Cancel single steps, and wait until they have ended; the whole execution, when this process takes it over."""
+    home = session.home
+    after = use.last_event(home, execution_id)
+    asked = [step for word in steps for step in use.cancel_step(home, execution_id, word)]
+    if execution_id in under_way(home):
+        session.note("the process that carried it out is gone: it is gone on with here")
+        see_through(session, execution_id, after=after, verbose=verbose)
+    else:
+        with heeding_signals() as heard:
+            for _ in use.follow(home, execution_id, after=after):
+                number = heard()
+                if number is not None:
+                    return 128 + number
+                if all(state != "running" for state in use.states_of(home, execution_id, asked).values()):
+                    break
+    states = use.states_of(home, execution_id, asked)
+    if session.json:
+        session.data({"steps": states}, line=True)
+    for step, state in states.items():
+        session.note(
+            f"{clean(step)} is {state}" + ("" if state == "cancelled" else ": it could not be cancelled in time")
+        )
+    left = {entry.failure.output for entry in use.entries_of(home, execution_id, asked) if entry.failure}
+    for line in sorted(line for line in left if line):
+        session.err(line)
+    return 0 if set(states.values()) == {"cancelled"} and not any(left) else 1
+
+
 @executions.command()
 @click.argument("id", required=False, metavar="[ID]")
+@click.option(
+    "--from",
+    "again",
+    multiple=True,
+    metavar="STEP",
+    help="Do this step and all that depends on it again; may be repeated.",
+)
+@click.option(
+    "--skip", "skipped", multiple=True, metavar="STEP", help="Take this step as done without doing it; may be repeated."
+)
 @verbose_option
 @pass_session
-def resume(session: Session, id: str | None, verbose: bool) -> int:
+def resume(session: Session, id: str | None, again: tuple[str, ...], skipped: tuple[str, ...], verbose: bool) -> int:
     """Go on with an execution that failed, was cancelled, or lost its process. Without ID: the newest.
 
-    What is done is not done again; jobs that still run are taken up; failed ones are submitted anew.
+    What is done is not done again; jobs that still run are taken up; failed ones are submitted anew. Playbooks are read
+    as they are now, so one that was mended is used.
+
+    With --from a step and all that depends on it are done again, of an execution that is done, too; its jobs are
+    submitted anew. What depends on it is not repeated where neither its inputs nor its playbook have changed.
+    `orch executions show ID` lists the names of the steps.
 
     \b
-    Example:
+    Examples:
       orch executions resume 3f2a91c0
+      orch executions resume 3f2a91c0 --from count_words
+      orch executions resume 3f2a91c0 --skip stage_in
     """
     execution_id = use.full_id(session.home, id)
     after = use.last_event(session.home, execution_id)
-    use.resume(session.home, execution_id)
+    use.resume(session.home, execution_id, again=again, skipped=skipped)
     return see_through(session, execution_id, after=after, verbose=verbose)

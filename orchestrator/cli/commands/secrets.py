@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import sys
+import webbrowser
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from orchestrator.app import vault_login
+from orchestrator.app.vault_login import CALLBACK_PORT
 from orchestrator.cli.options import Group
 from orchestrator.cli.session import Session, pass_session
-from orchestrator.cli.text import counted, table
-from orchestrator.errors import UserError
+from orchestrator.cli.text import counted, duration, table
+from orchestrator.errors import SecretAccessError, UserError
 from orchestrator.model.values import Secret
+from orchestrator.secrets import SecretStore
 
 
 @click.group(cls=Group)
 def secrets() -> None:
-    """Keep credentials: set, list, delete.
+    """Keep credentials: set, list, delete; log in to Vault.
 
     A secret has a path and keys, as topologies name them: `get_secret: [services_secrets/dls, data=password]` is the
-    key `password` of the path `services_secrets/dls`. They are kept encrypted in orch's home and are never shown.
+    key `password` of the path `services_secrets/dls`. They are kept encrypted in orch's home, or in HashiCorp Vault or
+    OpenBao where one is configured (docs/secrets.md), and are never shown.
     """
 
 
@@ -63,13 +69,14 @@ def list_(session: Session, path: str | None) -> None:
     """
     store = session.home.secrets
     paths = store.paths() if path is None else (path,)
-    found = {p: store.keys(p) for p in paths}
+    found = {p: _keys_of(store, p) if path is None else store.keys(p) for p in paths}
     if path is not None and not found[path]:
         raise UserError(f"there is no secret {path}", hint="`orch secrets list` shows what there is")
     if session.json:
-        session.data([{"path": p, "keys": list(keys)} for p, keys in found.items()])
+        session.data([{"path": p, "keys": None if keys is None else list(keys)} for p, keys in found.items()])
     elif found:
-        session.out(table(["PATH", "KEYS"], [[p, ", ".join(keys)] for p, keys in found.items()], session.terminal))
+        rows = [[p, "(may not be read)" if keys is None else ", ".join(keys)] for p, keys in found.items()]
+        session.out(table(["PATH", "KEYS"], rows, session.terminal))
     else:
         session.note("there are no secrets; `orch secrets set PATH KEY` sets one")
 
@@ -90,6 +97,70 @@ def delete(session: Session, path: str, key: str | None) -> None:
     if session.json:
         session.data({"path": path, "key": key})
     session.note(f"{path}{f' {key}' if key else ''}: deleted")
+
+
+@secrets.command()
+@click.option(
+    "--port", type=int, default=CALLBACK_PORT, show_default=True, help="Where the browser comes back to (oidc)."
+)
+@click.option("--no-browser", is_flag=True, help="Only print the address that is to be opened (oidc).")
+@pass_session
+def login(session: Session, port: int, no_browser: bool) -> None:
+    """Log in to Vault, and show who you are to it.
+
+    How is said by `auth` of vault in config.yaml of the home. Method oidc opens a browser; method token asks for a
+    token, or reads it from the standard input; it is then kept in the home, encrypted, until `orch secrets logout`. The
+    other methods, and VAULT_TOKEN, are tried out.
+
+    \b
+    Examples:
+      orch secrets login
+      vault token create -field=token | orch secrets login
+    """
+
+    def show(address: str) -> None:
+        session.err(f"open this address in a browser to log in:\n{address}")
+        if not no_browser:
+            webbrowser.open(address)
+
+    found = vault_login.login(session.home, ask=_asked_token, show=show, port=port)
+    if session.json:
+        session.data(asdict(found))
+        return
+    left = f", for {duration(found.seconds_left)}" if found.seconds_left else ""
+    session.note(f"logged in to Vault as {found.name or '(no name)'}{left}; policies: {', '.join(found.policies)}")
+
+
+@secrets.command()
+@pass_session
+def logout(session: Session) -> None:
+    """Revoke and forget the token that was kept.
+
+    \b
+    Example:
+      orch secrets logout
+    """
+    done = vault_login.logout(session.home)
+    if session.json:
+        session.data({"logged_out": done})
+    session.note("logged out of Vault" if done else "there is no login to end")
+
+
+def _keys_of(store: SecretStore, path: str) -> tuple[str, ...] | None:
+    """The keys of a path that is listed; None when its reader may not read it."""
+    try:
+        return store.keys(path)
+    except SecretAccessError:
+        return None
+
+
+def _asked_token(what: str) -> Secret:
+    if sys.stdin.isatty():
+        return Secret(click.prompt(what, hide_input=True, err=True).strip())
+    token = _decoded(_standard_input(), "the standard input").strip()
+    if not token:
+        raise UserError("the standard input has no token", hint="type it when asked, on a terminal")
+    return Secret(token)
 
 
 def parse_keys(words: Sequence[str]) -> dict[str, str | None]:

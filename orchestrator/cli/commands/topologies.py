@@ -110,7 +110,7 @@ def plan(
       orch plan topology.yaml exec_job --variables -i oid=my-text
     """
     found = find_target(session.home, target)
-    planned = target_plan(found, workflow)
+    planned = target_plan(session.home, found, workflow)
     if variables:
         _show_variables(session, found, workflow, planned, read_inputs(pairs, inputs_file))
         return
@@ -170,6 +170,7 @@ def plan_table(session: Session, planned: Plan) -> str:
     rows = []
     for step in planned.steps:
         title = f"{step.title} ({step.requirement})" if step.requirement else step.title
+        title += f"  {step.several}" if step.several else ""
         site = [step.site or ""] if placed else []
         rows.append([str(numbers[step.id]), title, *site, ", ".join(before[step.id])])
     return table(["#", "STEP", *(["SITE"] if placed else []), "AFTER"], rows, session.terminal)
@@ -189,6 +190,7 @@ def plan_data(planned: Plan) -> dict[str, Any]:
                 "state": step.state,
                 "requirement": step.requirement,
                 "site": step.site,
+                "instances": list(step.instances),
                 "place": place_text(step.span) if step.span else None,
             }
             for step in planned.steps

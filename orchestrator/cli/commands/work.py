@@ -23,9 +23,7 @@ from orchestrator.state import Deployment, ExecutionStatus
 _LEFT = 128
 """Exit statuses above this say that a signal came."""
 
-_detach_option = click.option(
-    "--detach", is_flag=True, help="Only queue it for `orch worker`, print its id and return."
-)
+detach_option = click.option("--detach", is_flag=True, help="Only queue it for `orch worker`, print its id and return.")
 
 
 @click.command(cls=Command)
@@ -37,7 +35,7 @@ _detach_option = click.option(
 @click.option("--lock", is_flag=True, help="Write down in orch.lock what the topology is made of, first.")
 @click.option("--dry-run", is_flag=True, help="Show what is different and what would be done, and do nothing.")
 @policy_options
-@_detach_option
+@detach_option
 @verbose_option
 @pass_session
 def deploy(
@@ -92,7 +90,7 @@ def deploy(
     started = executing.begin_deploy(session.home, prepared)
     if started is None:
         return _tell_up_to_date(session, prepared)
-    return _see_through(session, started, verbose=verbose)
+    return see_started(session, started, verbose=verbose)
 
 
 @click.command(cls=Command)
@@ -100,7 +98,7 @@ def deploy(
 @click.option("--deployment", metavar="NAME", help="The deployment; not needed when there is only one.")
 @input_options
 @policy_options
-@_detach_option
+@detach_option
 @verbose_option
 @pass_session
 def run(
@@ -134,13 +132,13 @@ def run(
     overrides = read_overrides(timeouts, retries, continued, parallel)
     session.home.queue_only = detach
     started = executing.run(session.home, workflow, deployment_name=deployment, given=given, overrides=overrides)
-    return _see_through(session, started, verbose=verbose)
+    return see_started(session, started, verbose=verbose)
 
 
 @click.command(cls=Command)
 @click.argument("name", required=False)
 @click.option("--force", is_flag=True, help="Whatever is wrong with it; tells what may remain.")
-@_detach_option
+@detach_option
 @verbose_option
 @pass_session
 def undeploy(session: Session, name: str | None, force: bool, detach: bool, verbose: bool) -> int:
@@ -161,7 +159,7 @@ def undeploy(session: Session, name: str | None, force: bool, detach: bool, verb
         return _undeploy_by_force(session, name, verbose=verbose)
     session.home.queue_only = detach
     started = executing.undeploy(session.home, name)
-    return _see_through(session, started, verbose=verbose)
+    return see_started(session, started, verbose=verbose)
 
 
 def _undeploy_by_force(session: Session, name: str | None, *, verbose: bool) -> int:
@@ -254,7 +252,7 @@ def read_matches(words: tuple[str, ...]) -> dict[str, str]:
     return matches
 
 
-def _see_through(session: Session, started: executing.Started, *, verbose: bool) -> int:
+def see_started(session: Session, started: executing.Started, *, verbose: bool) -> int:
     """Follow what was started to its end; or, when it was only queued, say its id."""
     if not session.home.queue_only:
         _tell_start(session, started)

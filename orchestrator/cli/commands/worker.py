@@ -6,6 +6,8 @@ import click
 
 from orchestrator.app import working
 from orchestrator.app.leaving import detach
+from orchestrator.app.pruning import Pruned
+from orchestrator.cli.commands.prune import pruned_text
 from orchestrator.cli.following import end_text, execution_data, heeding_signals
 from orchestrator.cli.options import Command
 from orchestrator.cli.session import Session, pass_session
@@ -22,7 +24,7 @@ from orchestrator.state import ExecutionStatus
     default=working.JOBS,
     show_default=True,
     metavar="N",
-    help="How many executions to carry out at once.",
+    help="How many executions to carry out at once, those included that wait for their jobs.",
 )
 @pass_session
 def worker(session: Session, name: str | None, jobs: int) -> int:
@@ -40,8 +42,13 @@ def worker(session: Session, name: str | None, jobs: int) -> int:
     session.carrying = True
     with heeding_signals() as asked:
         working.get_ready(session.home, name)
+
+        def pruned(what: Pruned) -> None:
+            if what.executions or what.folders:
+                session.note(pruned_text(what))
+
         session.note(f"this worker carries out at most {counted(jobs, 'execution')} at once; Ctrl-C stops it")
-        for report in working.work(session.home, jobs=jobs, stopped=lambda: asked() is not None):
+        for report in working.work(session.home, jobs=jobs, stopped=lambda: asked() is not None, on_pruned=pruned):
             _tell(session, report)
             if asked() is not None:
                 break

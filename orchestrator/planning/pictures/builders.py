@@ -31,6 +31,7 @@ LOOKS: Mapping[str, StepLook] = {
     "failure": StepLook.FAILED,
     "error": StepLook.FAILED,
     "cancelled": StepLook.CANCELLED,
+    "skipped": StepLook.SKIPPED,
     "cancel": StepLook.CANCELLED,
     "canceled": StepLook.CANCELLED,
 }
@@ -88,10 +89,14 @@ def _kind(node: NodeTemplate) -> NodeKind:
 
 def _plan_node(step: PlanStep, look: StepLook | None) -> GraphNode:
     if step.kind is StepKind.STATE:
-        return GraphNode(step.id, (step.node, step.state or ""), NodeKind.STATE, look, tooltip=step.id)
+        return GraphNode(step.id, (_named(step), step.state or ""), NodeKind.STATE, look, tooltip=step.id)
     called = f"{step.interface}.{step.operation}" + (f" ({step.requirement})" if step.requirement else "")
-    lines = (step.node, called, *([f"on {step.site}"] if step.site else []))
+    lines = (_named(step), called, *([f"on {step.site}"] if step.site else []))
     return GraphNode(step.id, lines, NodeKind.OPERATION, look, tooltip=step.id)
+
+
+def _named(step: PlanStep) -> str:
+    return f"{step.node} {step.several}".rstrip()
 
 
 def _look(state: str) -> StepLook:

@@ -27,6 +27,7 @@ class StepLook(enum.Enum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    SKIPPED = "skipped"
 
 
 class LineStyle(enum.Enum):

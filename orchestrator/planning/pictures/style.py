@@ -41,6 +41,7 @@ LOOK_COLOURS: Mapping[StepLook, Colours] = {
     StepLook.DONE: Colours("#f0fdf4", "#86d9a4", "#14532d", "#16a34a"),
     StepLook.FAILED: Colours("#fef2f2", "#f58a8a", "#7f1d1d", "#dc2626"),
     StepLook.CANCELLED: Colours("#fff7ed", "#f5b27a", "#7c2d12", "#ea580c"),
+    StepLook.SKIPPED: Colours("#fefce8", "#dcc95c", "#713f12", "#a16207"),
 }
 KIND_NAMES: Mapping[NodeKind, str] = {
     NodeKind.SITE: "site",

@@ -195,6 +195,7 @@ _LOOK_SHAPES = {
     StepLook.DONE: '"M-3.6 0.2L-1 2.8L3.8 -2.6"',
     StepLook.FAILED: '"M-3 -3L3 3M3 -3L-3 3"',
     StepLook.CANCELLED: '"M-3.6 0H3.6"',
+    StepLook.SKIPPED: '"M-3.4 -2.8L-0.4 0L-3.4 2.8M0.4 -2.8L3.4 0L0.4 2.8"',
 }
 _KIND_SHAPES = {
     NodeKind.SITE: '"M-4.5 -4.2H4.5V-0.6H-4.5ZM-4.5 1H4.5V4.6H-4.5ZM-2.4 -2.4H-2.2M-2.4 2.8H-2.2"',

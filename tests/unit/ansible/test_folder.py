@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ansible import Host, HostGroup, PlaybookRun
+from orchestrator.ansible import Host, HostGroup, PlaybookRun, Upload
 from orchestrator.ansible.environment import base_environment
 from orchestrator.ansible.folder import inventory, run_folder, wrapper
 from orchestrator.errors import Defect
@@ -26,11 +26,24 @@ def request(tmp_path: Path, **fields: object) -> PlaybookRun:
     return PlaybookRun(**(values | fields))  # type: ignore[arg-type]
 
 
-def test_the_wrapper_names_the_playbook_and_the_outputs_as_data() -> None:
-    text = wrapper(Path("/a b/{{ x }}.yml"), ("A", "{{ B }}"))
+def test_the_wrapper_names_the_playbook_and_the_outputs_as_data(tmp_path: Path) -> None:
+    run = request(tmp_path, playbook=Path("/a b/{{ x }}.yml"), outputs=("A", "{{ B }}"))
+    text = wrapper(run)
     assert '- import_playbook: !unsafe "/a b/{{ x }}.yml"' in text
     assert 'orch_outputs: {names: [!unsafe "A", !unsafe "{{ B }}"]}' in text
-    assert "orch_outputs" not in wrapper(Path("/p.yml"), ())
+    assert "orch_upload" not in text
+    assert "orch_outputs" not in wrapper(request(tmp_path, outputs=()))
+
+
+def test_the_wrapper_uploads_before_and_removes_after(tmp_path: Path) -> None:
+    upload = Upload("{{ n }}", Path("/a b/{{ x }}"), "c")
+    text = wrapper(request(tmp_path, outputs=("A",), uploads=(upload,), upload_folder="f"))
+    places = [
+        text.index(part)
+        for part in ("files: [", "import_playbook", "orch_outputs", 'orch_upload: {folder: !unsafe "f"}')
+    ]
+    assert places == sorted(places)
+    assert '{name: !unsafe "{{ n }}", source: !unsafe "/a b/{{ x }}", path: !unsafe "c"}' in text
 
 
 def test_the_inventory_reveals_secrets_and_keeps_types(tmp_path: Path) -> None:

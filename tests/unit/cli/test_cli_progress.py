@@ -215,6 +215,7 @@ def test_events_in_json() -> None:
         "level": "info",
         "step": "A.run",
         "node": "A",
+        "instance": None,
         "text": "submitted as t1",
         "data": {"job": "t1"},
     }

@@ -42,7 +42,7 @@ def context(tmp_path: Path = Path("/home"), **inputs: Any) -> JobContext:
 
 def request(submission: Submission) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(submission.files["request.json"])
-    return parsed
+    return parsed.get("transfer", parsed)
 
 
 class TestExpansion:

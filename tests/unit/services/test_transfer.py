@@ -83,7 +83,7 @@ def catalogue(tmp_path: Path) -> Catalogue:
 
 def job(folder: Path, request: Any) -> subprocess.CompletedProcess[str]:
     folder.mkdir(exist_ok=True)
-    (folder / "request.json").write_text(request if isinstance(request, str) else json.dumps(request))
+    (folder / "request.json").write_text(request if isinstance(request, str) else json.dumps({"transfer": request}))
     return subprocess.run(
         [sys.executable, "-m", "orchestrator.services.transfer", "request.json"],
         cwd=folder,
@@ -239,7 +239,7 @@ def test_values_are_data(tmp_path: Path, catalogue: Catalogue) -> None:
 def test_a_transfer_that_is_ended_leaves_no_partial_file(tmp_path: Path, catalogue: Catalogue, server: str) -> None:
     catalogue.add([CatalogueFile("x", url=f"{server}/slow")], oid="o")
     request = {"kind": "stage_in", "catalogue": str(catalogue.folder), "oid": "o", "target": str(tmp_path / "t")}
-    (tmp_path / "request.json").write_text(json.dumps(request))
+    (tmp_path / "request.json").write_text(json.dumps({"transfer": request}))
     words = [sys.executable, "-m", "orchestrator.services.transfer", "request.json"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(words, cwd=tmp_path, env=env) as running:

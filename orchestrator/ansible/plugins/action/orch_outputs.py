@@ -16,7 +16,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         variables = task_vars or {}
         values: dict[str, Any] = {}
         missing: list[str] = []
+        of_script = variables.get("orch_script_outputs") or {}
         for name in self._task.args["names"]:
+            if name in of_script:
+                values[name] = of_script[name]
+                continue
             if name not in variables:
                 missing.append(name)
                 continue

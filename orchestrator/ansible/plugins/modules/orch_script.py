@@ -1,0 +1,184 @@
+"""Runs a script with variables in its environment, and gives back the variables that it has left.
+
+The variables are the arguments of this module, which come through its standard input: they are in no file and on no
+command line. What the script leaves comes back through a file without a name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from typing import Any, BinaryIO
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = """
+module: orch_script
+short_description: runs a script and gives back variables that it sets
+description:
+  - A Bash script is sourced by a login shell. Its outputs are variables of the shell.
+  - A Python script is run with the variables in its environment and as globals. Its outputs are globals.
+options: {}
+"""
+
+BASH = "bash"
+PYTHON = "python"
+LIMIT = 1000000
+GRACE = 5.0
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# What the script calls "exit" tells the variables first; so does its end. A trap of the script's own stays its own.
+IN_BASH = """
+orch__tell() {
+  local orch__name
+  for orch__name in %(names)s; do
+    if [[ -n "${!orch__name+x}" ]]; then printf '%%s=%%s\\0' "$orch__name" "${!orch__name}"; fi
+  done >&%(descriptor)d
+}
+exit() {
+  local orch__code="${1-$?}"
+  if [[ "$BASHPID" == "$$" ]]; then orch__tell; fi
+  builtin exit "$orch__code"
+}
+source "$0"
+exit $?
+"""
+
+IN_PYTHON = """
+import json, os, sys, traceback
+path, descriptor, given, wanted = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4])
+sys.argv[:] = [path]
+sys.path[0] = os.path.dirname(path)
+space = {"__name__": "__main__", "__file__": path, "__builtins__": __builtins__}
+space.update((name, os.environ[name]) for name in given if name in os.environ)
+code = 0
+try:
+    with open(path, "rb") as file:
+        source = file.read()
+    exec(compile(source, path, "exec"), space)
+except SystemExit as end:
+    code = end.code
+except BaseException as error:
+    error.__traceback__ = error.__traceback__.tb_next
+    traceback.print_exception(type(error), error, error.__traceback__)
+    code = 1
+with os.fdopen(descriptor, "w") as file:
+    json.dump({name: space[name] for name in wanted if space.get(name) is not None}, file, default=str)
+sys.exit(code)
+"""
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "kind": {"type": "str", "choices": [BASH, PYTHON], "required": True},
+            "path": {"type": "str", "required": True},
+            "folder": {"type": "str", "required": True},
+            "variables": {"type": "dict", "required": True},
+            "outputs": {"type": "list", "elements": "str", "required": True},
+        }
+    )
+    arguments = module.params
+    name = os.path.basename(arguments["path"])  # noqa: PTH119
+    with tempfile.TemporaryFile() as left, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            code = _run(arguments, left, out, err)
+        except (OSError, ValueError) as error:
+            module.fail_json(msg=f"{name} cannot be run: {error}")
+        texts = {"stdout": _text(out), "stderr": _text(err), "rc": code}
+        if code != 0:
+            how = f"exit code {code}" if code > 0 else f"signal {-code}"
+            module.fail_json(msg=f"{name} ended with {how}", **texts)
+        found = _found(arguments["kind"], left)
+    missing = [wanted for wanted in arguments["outputs"] if wanted not in found]
+    if missing:
+        text = f"{name} ended without having set {', '.join(missing)}, which is wanted as an output"
+        module.fail_json(msg=text, **texts)
+    module.exit_json(changed=True, found=found, **texts)
+
+
+def _run(arguments: dict[str, Any], left: BinaryIO, out: BinaryIO, err: BinaryIO) -> int:
+    variables = {name: str(value) for name, value in arguments["variables"].items()}
+    process = subprocess.Popen(
+        _command(arguments, variables, left.fileno()),
+        env=_environment(variables),
+        cwd=arguments["folder"],
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        pass_fds=(left.fileno(),),
+        preexec_fn=os.setpgrp,
+    )
+    threading.Thread(target=_end_when_left, args=(process.pid,), daemon=True).start()
+    return process.wait()
+
+
+def _command(arguments: dict[str, Any], variables: dict[str, str], descriptor: int) -> list[str]:
+    path, names = arguments["path"], arguments["outputs"]
+    if arguments["kind"] == PYTHON:
+        words = [path, str(descriptor), json.dumps(sorted(variables)), json.dumps(names)]
+        return [sys.executable, "-c", IN_PYTHON, *words]
+    bash = shutil.which("bash")
+    if bash is None:
+        raise ValueError("there is no bash")
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a variable of bash")
+    return [bash, "-l", "-c", IN_BASH % {"names": " ".join(names), "descriptor": descriptor}, path]
+
+
+def _environment(variables: dict[str, str]) -> dict[str, str]:
+    """The environment of this module, without what is meant for Ansible and gone when the run is over."""
+    own = dict(os.environ)
+    if "ORCH_EVENTS" in own:
+        own = {n: v for n, v in own.items() if n not in ("ORCH_EVENTS", "TMPDIR") and not n.startswith("ANSIBLE_")}
+    own.update(variables)
+    return own
+
+
+def _end_when_left(group: int) -> None:
+    """End the script when nobody waits for this module any more: the connection is lost, the run was cancelled."""
+    poll = select.poll()
+    poll.register(1, 0)
+    while not any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll()):
+        pass
+    try:
+        os.killpg(group, signal.SIGTERM)
+        time.sleep(GRACE)
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _text(file: BinaryIO) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - LIMIT))
+    return file.read().decode("utf-8", "replace")
+
+
+def _found(kind: str, left: BinaryIO) -> dict[str, Any]:
+    left.seek(0)
+    data = left.read().decode("utf-8", "replace")
+    if kind == PYTHON:
+        return {name: _yorc(value) for name, value in json.loads(data or "{}").items()}
+    return dict(entry.split("=", 1) for entry in data.split("\0") if entry)
+
+
+def _yorc(value: Any) -> Any:
+    """A value of Python as other implementations would have it: scalars as text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,288 @@
+"""Jobs of a batch scheduler: what it is asked for, and the script that it runs.
+
+``orch.nodes.SlurmJob`` and its derivatives become such jobs; so does a PyCOMPSs program on a cluster. The options are
+those of sbatch (its manual page); values of users become words of their own or quoted text, never a shell's words.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.errors import SiteError, UserError, WorkError
+from orchestrator.jobs.expansion import as_text, expand_braced
+from orchestrator.jobs.submission import BatchOptions, JobContext, Submission, first_given, workflow_variables
+from orchestrator.model.values import Value
+
+SCRIPT = "./batch-script"
+"""The file of the job's folder with the user's own batch script, as a word of a command line."""
+
+_DIRECTIVE = re.compile(r"#SBATCH\s+(.*\S)")
+_OURS = frozenset(
+    {"J", "job-name", "o", "output", "e", "error", "D", "chdir", "parsable", "wrap", "test-only", "W", "wait"}
+)
+"""Options by which orch finds a job and its output again."""
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NO_IMAGE = ("", "none")
+
+
+def sbatch_words(options: BatchOptions) -> list[str]:
+    """The options as words of sbatch. Raises UserError for an extra option that would hide the job from orch."""
+    named = {
+        "nodes": options.nodes,
+        "ntasks": options.tasks,
+        "cpus-per-task": options.cpus_per_task,
+        "mem": options.memory,
+        "time": options.time,
+        "partition": options.partition,
+        "qos": options.qos,
+        "account": options.account,
+        "reservation": options.reservation,
+        "gres": options.gres,
+        "constraint": options.constraint,
+        "array": options.array,
+        "dependency": options.dependency,
+    }
+    words = [f"--{name}={value}" for name, value in named.items() if value not in (None, "")]
+    return words + [extra_option(word) for word in options.extra]
+
+
+def extra_option(word: str) -> str:
+    """An extra option as a word of sbatch; Yorc has them without dashes. Raises UserError."""
+    text = word if word.startswith("-") else f"--{word}"
+    if _option_name(text) in _OURS:
+        raise UserError(
+            f"the option {word!r} cannot be given: orch finds the job and its output by it",
+            hint="leave it out; `orch executions logs` shows the output",
+        )
+    if not re.fullmatch(r"--?[A-Za-z][A-Za-z0-9-]*(=.*)?", text, re.DOTALL):
+        raise UserError(f"{word!r} is no option of sbatch", hint="write it NAME=VALUE or --NAME=VALUE")
+    return text
+
+
+def _option_name(text: str) -> str:
+    name = next(iter(text.lstrip("-").partition("=")[0].split()), "")
+    return name if text.startswith("--") else name[:1]
+
+
+def directives(script: str) -> list[str]:
+    """The ``#SBATCH`` lines of a batch script that count: those before its first command, but for what orch decides."""
+    found = []
+    for line in script.splitlines():
+        if line.strip() and not line.startswith("#"):
+            break
+        match = _DIRECTIVE.match(line)
+        if match and _option_name(match.group(1)) not in _OURS:
+            found.append(line)
+    return found
+
+
+def shell_script(
+    words: Sequence[str],
+    *,
+    directory: str = "",
+    modules: Sequence[str] = (),
+    sources: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    heading: Sequence[str] = (),
+    record: bool = False,
+) -> str:
+    """A bash script that runs a program in the job's folder: everything in it that comes from a user is quoted.
+
+    With ``record``, the exit status is left there in the file ``exit``, whole or not at all.
+    """
+    lines = ["#!/bin/bash -l", *heading, "job=$PWD"]
+    lines += [f"module load {shlex.join(modules)} || exit 1"] if modules else []
+    lines += [f". {shlex.quote(path)} || exit 1" for path in sources]
+    for name, value in (environment or {}).items():
+        if not _VARIABLE.fullmatch(name):
+            raise WorkError(f"{name!r} is no name of an environment variable")
+        lines.append(f"export {name}={shlex.quote(value)}")
+    lines += _in_directory(words, directory)
+    return "\n".join([*lines, *(_RECORDED if record else ['exec "$@"']), ""])
+
+
+_RECORDED = (
+    '"$@"',
+    "code=$?",
+    'echo "$code" >"$job/.exit-new" && mv "$job/.exit-new" "$job/exit"',
+    'exit "$code"',
+)
+
+
+def _in_directory(words: Sequence[str], directory: str) -> list[str]:
+    """Lines after which a shell is in a directory and has the words as ``"$@"``; it begins in the job's folder."""
+    quoted = ['"$PWD"/batch-script' if word == SCRIPT else shlex.quote(word) for word in words]
+    change = [f"cd -- {shlex.quote(directory)} || exit 1"] if directory else []
+    return [f"set -- {' '.join(quoted)}", *change]
+
+
+def in_container(words: Sequence[str], image: str, options: str, context: JobContext) -> list[str]:
+    """The command line that runs words in an image on a site. Raises SiteError where nothing runs images."""
+    engine = context.site.machine.container_engine
+    more = split_words(options, "container_options", context.node)
+    if engine in ("singularity", "apptainer"):
+        return [engine, "exec", *more, image, *words]
+    if engine == "charliecloud":
+        return ["ch-run", *more, image, "--", *words]
+    raise SiteError(
+        f"{context.node}: site {context.site.name!r} has no container engine to run {image} with",
+        hint="name one in sites.yaml (machine.container_engine: singularity, apptainer or charliecloud)",
+    )
+
+
+def split_words(text: str, what: str, node: str) -> list[str]:
+    """The words of an option string, as a shell splits them. Raises WorkError."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise WorkError(f"{node}: {what} {text!r} cannot be split into words: {error}") from error
+
+
+def slurm_job(inputs: Mapping[str, Value], context: JobContext) -> Submission:
+    """``orch.nodes.SlurmJob``, ``yorc.nodes.slurm.Job``: a batch script or a command."""
+    names = workflow_variables(context.workflow_inputs, context.node)
+    execution = _map(inputs.get("execution_options"))
+    arguments = first_given({**inputs, "own": execution.get("args")}, "own", "arguments", "exec_args")
+    words = [expand_braced(as_text(word), names) for word in _list(arguments)]
+    command = as_text(first_given({**inputs, "own": execution.get("command")}, "own", "command", "exec_command"))
+    script = _script(inputs, context)
+    files = {}
+    heading: list[str] = []
+    if script is not None:
+        files[SCRIPT.removeprefix("./")] = script
+        heading = directives(script)
+        words = [*_interpreter(script), SCRIPT, *words]  # SCRIPT: see shell_script
+    elif command:
+        words = [expand_braced(command, names), *words]
+    else:
+        raise WorkError(f"{context.node}: there is neither a script nor a command", hint="set one of the two")
+    image = first_given(inputs, "image_file_path_start", "image_file_path_submit", "container_image")
+    if image is not None and as_text(image) not in _NO_IMAGE:
+        words = in_container(words, as_text(image), as_text(inputs.get("container_options")), context)
+    return Submission(
+        argv=tuple(words),
+        files=files,
+        options=_options(inputs, context, names),
+        heading=tuple(heading),
+        directory=expand_braced(as_text(inputs.get("working_directory")), names),
+        modules=(*context.site.modules, *(as_text(m) for m in _list(inputs.get("modules")))),
+        sources=tuple(t for t in [as_text(inputs.get("environment_file"))] if t),
+        environment=_environment(inputs, execution, names),
+    )
+
+
+def _script(inputs: Mapping[str, Value], context: JobContext) -> str | None:
+    text = first_given(inputs, "script")
+    if text is not None:
+        return as_text(text)
+    path = context.script or first_given(inputs, "script_file")
+    if path is None:
+        return None
+    try:
+        return Path(as_text(path)).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkError(f"{context.node}: the batch script {path} cannot be read: {error}") from error
+
+
+def _interpreter(script: str) -> list[str]:
+    first = script.partition("\n")[0]
+    words = first[2:].split() if first.startswith("#!") else []
+    return words or ["/bin/bash"]
+
+
+def _options(inputs: Mapping[str, Value], context: JobContext, names: Mapping[str, Value]) -> BatchOptions:
+    grouped = _map(inputs.get("slurm_options"))
+    override = {"nodes": "num_nodes", "qos": "qos"}
+
+    def said(name: str) -> Value:
+        own = override.get(name, "")
+        given = first_given(context.workflow_inputs, f"{context.node}_{own}", own) if own else None
+        return first_given({"given": given, "grouped": grouped.get(name), "own": inputs.get(name)}, *_ORDER)
+
+    def text(name: str) -> str:
+        return expand_braced(as_text(said(name)), names)
+
+    def number(name: str) -> int | None:
+        written = text(name)
+        if written and not (written.isdigit() and int(written)):
+            raise WorkError(f"{context.node}: {name} must be a whole number, 1 or more, not {written!r}")
+        return int(written) if written else None
+
+    memory = text("mem_per_node")
+    return BatchOptions(
+        nodes=number("nodes"),
+        tasks=number("tasks"),
+        cpus_per_task=number("cpus_per_task"),
+        memory=f"{memory}G" if memory.isdigit() else memory.replace(" ", "").removesuffix("B"),
+        time=text("time"),
+        partition=text("partition"),
+        qos=text("qos"),
+        account=text("account"),
+        reservation=text("reservation"),
+        gres=text("gres"),
+        constraint=text("constraint"),
+        array=text("array"),
+        dependency=text("dependency"),
+        extra=tuple(expand_braced(as_text(word), names) for word in _list(said("extra_options"))),
+    )
+
+
+_ORDER = ("given", "grouped", "own")
+
+
+def _environment(
+    inputs: Mapping[str, Value], execution: Mapping[str, Value], names: Mapping[str, Value]
+) -> dict[str, str]:
+    found = {str(n): expand_braced(as_text(v), names) for n, v in _map(inputs.get("environment")).items()}
+    for word in _list(execution.get("env_vars")):
+        name, _, value = as_text(word).partition("=")
+        found[name] = expand_braced(value, names)
+    return found
+
+
+def _map(value: Value) -> Mapping[str, Value]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Value) -> Sequence[Value]:
+    return value if isinstance(value, list | tuple) else []
+
+
+def array_indices(array: str) -> list[int]:
+    """The indices of a job array: ``0-9``, ``1,3,5``, ``0-15:4``, a limit ``%4`` after them. Raises UserError."""
+    found: list[int] = []
+    for part in array.partition("%")[0].split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part.strip())
+        if match is None:
+            raise UserError(f"{array!r} names no job array", hint="write it 0-9, 1,3,5 or 0-15:4")
+        first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
+        found += range(first, last + 1, max(step, 1))
+    return found
+
+
+def without_scheduler(submission: Submission) -> Submission:
+    """The same job for a site where nothing queues jobs: its parts in turn, what concerns the queue left out."""
+    options = submission.options
+    array = options.array if options else ""
+    if not (submission.directory or submission.sources or array):
+        return submission
+    lines = [f". {shlex.quote(path)} || exit 1" for path in submission.sources]
+    lines += _in_directory(submission.argv, submission.directory)
+    if array:
+        lines += [
+            "failed=0",
+            f"for SLURM_ARRAY_TASK_ID in {' '.join(map(str, array_indices(array)))}; do",
+            "  export SLURM_ARRAY_TASK_ID",
+            '  "$@" || failed=$?',
+            "done",
+            'exit "$failed"',
+        ]
+    else:
+        lines.append('exec "$@"')
+    files = {**submission.files, "run": "\n".join([*lines, ""])}
+    return replace(submission, argv=("/bin/bash", "run"), files=files)

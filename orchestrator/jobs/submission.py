@@ -1,0 +1,131 @@
+"""A job as it is handed over, and for whom and where it is to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.model.values import Secret, Value
+from orchestrator.sites import Site, SshSettings
+
+_PREFIX = "PyCOMPSs_"
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What a scheduler is asked for; empty or None: its own default. ``extra`` are options of sbatch, as words."""
+
+    nodes: int | None = None
+    tasks: int | None = None
+    cpus_per_task: int | None = None
+    memory: str = ""
+    time: str = ""
+    partition: str = ""
+    qos: str = ""
+    account: str = ""
+    reservation: str = ""
+    gres: str = ""
+    constraint: str = ""
+    array: str = ""
+    dependency: str = ""
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SiteFolders:
+    """The folders of a site whose services are the embedded ones; ``registries`` are tried in order."""
+
+    jobs: Path
+    images: Path
+    transferred: Path
+    unpacked: Path
+    catalogue: Path
+    registries: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Login:
+    """How a site is logged in to: where and as whom, and the private keys: of the user, and of the jump host's."""
+
+    settings: SshSettings
+    keys: tuple[Secret, ...]
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """For whom and where a job is to run."""
+
+    token: str
+    execution: str
+    deployment: str
+    workflow: str
+    node: str
+    site: Site
+    folders: SiteFolders
+    workflow_inputs: Mapping[str, Value] = field(default_factory=dict)
+    script: str | None = None
+    """Path of the batch script that the node's type names as the implementation of submit, as Yorc has it."""
+    login: Login | None = None
+    """How another machine is logged in to; None for a site that is this one."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job: the words of its program and the files of its folder, with what a scheduler is to do about it.
+
+    ``outputs`` are the facts that the submitting operation exports. ``stdin`` is given to the program by our launcher
+    and written nowhere.
+    """
+
+    argv: tuple[str, ...]
+    files: Mapping[str, str]
+    outputs: Mapping[str, Value] = field(default_factory=dict)
+    stdin: Secret | None = None
+    options: BatchOptions | None = None
+    heading: tuple[str, ...] = ()
+    """Lines of the user's own batch script that the scheduler reads."""
+    directory: str = ""
+    modules: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    """Files that the job's shell reads first."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    with_program: bool = False
+    """It runs the program of PyCOMPSs jobs, which is to be brought to the site."""
+    by_itself: bool = False
+    """The words submit the job by themselves, as enqueue_compss does."""
+    on_scheduler: bool = False
+    """It is for the scheduler of the site, where there is one; all else runs beside the orchestrator."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A job that a scheduler has; ``adopted`` when it had it already."""
+
+    id: str
+    adopted: bool
+
+
+class JobKind(Protocol):
+    """How the inputs of an operation become a job. Raises WorkError or UserError for inputs that make no job."""
+
+    def __call__(self, inputs: Mapping[str, Value], context: JobContext) -> Submission:
+        """The submission."""
+
+
+def first_given(inputs: Mapping[str, Value], *names: str) -> Value:
+    """The first of the named inputs that is neither missing nor empty, else None."""
+    for name in names:
+        value = inputs.get(name)
+        if value not in (None, ""):
+            return value
+    return None
+
+
+def workflow_variables(workflow_inputs: Mapping[str, Value], node: str) -> dict[str, Value]:
+    """What ``${…}`` may name: inputs, over them ``PyCOMPSs_x`` as x, over them ``<Node>_PyCOMPSs_x`` as x."""
+    found = {name: value for name, value in workflow_inputs.items() if "-" not in name}
+    for prefix in (_PREFIX, f"{node}_{_PREFIX}"):
+        found |= {n.removeprefix(prefix): v for n, v in workflow_inputs.items() if n.startswith(prefix)}
+    return found

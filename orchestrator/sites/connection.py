@@ -1,0 +1,200 @@
+"""Connections: how commands are run and files are brought at a site, wherever it is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.errors import SiteError, StorageError
+
+Say = Callable[[str], None]
+"""Told of each file that was brought."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that has ended; an exit status above 128 is that of a signal."""
+
+    exit_status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """The standard output as text."""
+        return self.stdout.decode(errors="replace")
+
+    @property
+    def error_text(self) -> str:
+        """The standard error as text, without blank ends."""
+        return self.stderr.decode(errors="replace").strip()
+
+
+class Connection(Protocol):
+    """A way to a site, to be used from any thread. Everything raises SiteError when the site cannot be reached."""
+
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        login_shell: bool = False,
+        timeout: float = 60.0,
+        repeatable: bool = False,
+    ) -> Completed:
+        """Run a command, whose words are taken as they are. ``timeout`` is in seconds, after which it is ended.
+
+        With ``login_shell``, the site's profile was read before: only there environment modules exist. What is
+        ``repeatable`` is begun again when the connection breaks. Raises SiteError also when it takes too long.
+        """
+
+    def home(self) -> str:
+        """The home folder there, absolute."""
+
+    def write(self, path: str, content: bytes, mode: int = 0o600) -> None:
+        """Write a file, all of it or nothing; folders that are missing are made. Raises SiteError."""
+
+    def read(self, path: str, offset: int = 0, limit: int | None = None) -> bytes:
+        """A piece of a file; empty where there is none. Raises SiteError."""
+
+    def put(self, local: Path, remote: str, say: Say | None = None) -> None:
+        """Bring a file or a folder there. Files that are the same already stay; checksums are compared at both ends.
+
+        Raises SiteError, StorageError when the local side cannot be read.
+        """
+
+    def get(self, remote: str, local: Path, say: Say | None = None) -> None:
+        """Bring a file or a folder here, likewise. Raises SiteError, StorageError when it cannot be written."""
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file or folder."""
+
+    def close(self) -> None:
+        """Let it go; it is opened again by the next use."""
+
+
+def shell_line(words: Sequence[str], *, login_shell: bool) -> str:
+    """The words as a line for the shell at the site, which sees nothing but words in it."""
+    line = shlex.join(words)
+    return shlex.join(["bash", "-lc", line]) if login_shell else line
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal. Raises StorageError."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files of a folder, relative to it, in order. Raises StorageError for what is neither a file nor a folder."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            found.append(path.relative_to(folder))
+        elif not path.is_dir():
+            raise StorageError(f"{path} is neither a file nor a folder", hint="remove it, or what it leads to")
+    return found
+
+
+class LocalConnection:
+    """This machine, as a site that a scheduler of its own may have."""
+
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        login_shell: bool = False,
+        timeout: float = 60.0,
+        repeatable: bool = False,
+    ) -> Completed:
+        """See :class:`Connection`."""
+        del repeatable
+        argv = ["bash", "-lc", shlex.join(words)] if login_shell else list(words)
+        try:
+            done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False)
+        except FileNotFoundError:
+            return Completed(127, b"", f"{words[0]}: command not found".encode())
+        except subprocess.TimeoutExpired as error:
+            raise SiteError(f"this machine: {words[0]} took longer than {timeout:g} s") from error
+        return Completed(done.returncode if done.returncode >= 0 else 128 - done.returncode, done.stdout, done.stderr)
+
+    def home(self) -> str:
+        """See :class:`Connection`."""
+        return str(Path.home())
+
+    def write(self, path: str, content: bytes, mode: int = 0o600) -> None:
+        """See :class:`Connection`."""
+        target = Path(path)
+        with _explained("write", path):
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, new = tempfile.mkstemp(prefix=".new-", dir=target.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                Path(new).chmod(mode)
+                Path(new).replace(target)
+            except OSError:
+                Path(new).unlink(missing_ok=True)
+                raise
+
+    def read(self, path: str, offset: int = 0, limit: int | None = None) -> bytes:
+        """See :class:`Connection`."""
+        try:
+            with Path(path).open("rb") as file:
+                file.seek(offset)
+                return file.read(-1 if limit is None else limit)
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise SiteError(f"this machine: cannot read {path}: {error.strerror}") from error
+
+    def put(self, local: Path, remote: str, say: Say | None = None) -> None:
+        """See :class:`Connection`."""
+        _copy(local, Path(remote), say)
+
+    def get(self, remote: str, local: Path, say: Say | None = None) -> None:
+        """See :class:`Connection`."""
+        _copy(Path(remote), local, say)
+
+    def exists(self, path: str) -> bool:
+        """See :class:`Connection`."""
+        return Path(path).exists()
+
+    def close(self) -> None:
+        """See :class:`Connection`."""
+
+
+def _copy(source: Path, target: Path, say: Say | None) -> None:
+    if not source.exists():
+        raise SiteError(f"this machine: there is no {source}")
+    pairs = [(source / name, target / name) for name in files_below(source)] if source.is_dir() else [(source, target)]
+    with _explained("write", str(target)):
+        for origin, place in pairs:
+            if not (place.is_file() and checksum(place) == checksum(origin)):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                new = place.with_name(f".new-{place.name}")
+                shutil.copy(origin, new)
+                new.replace(place)
+            if say is not None:
+                say(f"{place.name}: {place.stat().st_size} bytes, sha256:{checksum(place)}")
+
+
+@contextmanager
+def _explained(what: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SiteError(f"this machine: cannot {what} {path}: {error.strerror}") from error

@@ -1,0 +1,165 @@
+"""Batch jobs: what the scheduler is asked for, and scripts that do nothing but what they say."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.errors import OrchError, UserError, WorkError
+from orchestrator.jobs import BatchOptions, JobContext, SiteFolders, slurm_job, without_scheduler
+from orchestrator.jobs.batch import SCRIPT, array_indices, directives, extra_option, sbatch_words, shell_script
+from orchestrator.sites import Site
+from orchestrator.sites.site import Machine
+
+HOSTILE = ["; touch x", "$(touch x)", "`touch x`", "'", '"', "a\nb", "-n", "", "ä", "\\", "* ~ {1,2}"]
+
+
+def context(machine: str = "none", **inputs: Any) -> JobContext:
+    somewhere = Path("/nowhere")
+    folders = SiteFolders(somewhere, somewhere, somewhere, somewhere, somewhere, ())
+    site = Site(name="here", machine=Machine(container_engine=machine))
+    return JobContext("t", "e", "d", "w", "Job", site, folders, inputs)
+
+
+def run(script: str, folder: Path) -> str:
+    """What a script prints that is run in a folder."""
+    done = subprocess.run(["/bin/bash"], input=script, cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("word", HOSTILE)
+def test_values_are_words_and_nothing_else(tmp_path: Path, word: str) -> None:
+    script = shell_script(
+        ["/usr/bin/printf", "%s|", word, word], directory=str(tmp_path), environment={"VALUE": word}, sources=[]
+    )
+    assert run(script, tmp_path) == f"{word}|{word}|"
+    shown = shell_script(["/usr/bin/printenv", "VALUE"], environment={"VALUE": word})
+    assert run(shown, tmp_path) == f"{word}\n"
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_script_is_found_from_another_directory(tmp_path: Path) -> None:
+    (tmp_path / "batch-script").write_text("pwd")
+    (tmp_path / "else where").mkdir()
+    script = shell_script(["/bin/bash", SCRIPT], directory=str(tmp_path / "else where"))
+    assert run(script, tmp_path) == f"{tmp_path}/else where\n"
+
+
+def test_names_of_variables_are_names() -> None:
+    with pytest.raises(WorkError, match="no name of an environment variable"):
+        shell_script(["true"], environment={"A;touch x": ""})
+
+
+def test_options_are_those_of_sbatch() -> None:
+    wanted = BatchOptions(
+        nodes=2, tasks=4, cpus_per_task=3, memory="4G", time="1:00", qos="debug", extra=("mpi=pmi2", "-x")
+    )
+    words = "--nodes=2 --ntasks=4 --cpus-per-task=3 --mem=4G --time=1:00 --qos=debug --mpi=pmi2 -x"
+    assert sbatch_words(wanted) == words.split()
+    assert sbatch_words(BatchOptions()) == []
+
+
+@pytest.mark.parametrize(
+    "word", ["job-name=x", "--job-name=x", "-Jx", "-J x", "output=/x", "-o/x", "--wrap=ls", "-D/x"]
+)
+def test_an_option_that_would_hide_the_job_is_refused(word: str) -> None:
+    with pytest.raises(UserError, match="cannot be given"):
+        extra_option(word)
+
+
+@pytest.mark.parametrize("word", ["", "-", "--", "a b", "--=x", "; ls"])
+def test_what_is_no_option_is_refused(word: str) -> None:
+    with pytest.raises(UserError):
+        extra_option(word)
+
+
+def test_directives_before_the_first_command_count() -> None:
+    script = "#!/bin/sh\n#SBATCH --time=5\n\n# a word\n#SBATCH -J name\n#SBATCH -n 3\nls\n#SBATCH --time=7\n"
+    assert directives(script) == ["#SBATCH --time=5", "#SBATCH -n 3"]
+
+
+def test_a_command_with_options_and_inputs_in_them() -> None:
+    inputs = {
+        "command": "${program}",
+        "arguments": ["${word}", 3, True],
+        "environment": {"A": "${word}!"},
+        "mem_per_node": 4,
+        "nodes": 1,
+        "time": "${minutes}",
+        "slurm_options": {"tasks": 8, "time": None},
+        "extra_options": ["mpi=pmi2"],
+        "execution_options": {"env_vars": ["B=${word}=2"]},
+        "modules": ["gcc"],
+    }
+    job = slurm_job(inputs, context(program="echo", word="; ls", minutes=10, num_nodes=2))
+    assert job.argv == ("echo", "; ls", "3", "true")
+    assert job.environment == {"A": "; ls!", "B": "; ls=2"}
+    assert job.options == BatchOptions(nodes=2, tasks=8, memory="4G", time="10", extra=("mpi=pmi2",))
+    assert job.modules == ("gcc",)
+
+
+def test_a_script_is_run_by_its_interpreter(tmp_path: Path) -> None:
+    job = slurm_job({"script": "#!/usr/bin/env python3\n#SBATCH -n2\nprint(1)", "arguments": ["a"]}, context())
+    assert job.argv == ("/usr/bin/env", "python3", SCRIPT, "a")
+    assert job.heading == ("#SBATCH -n2",)
+    file = tmp_path / "job.sh"
+    file.write_text("echo from a file")
+    of_type = dataclasses.replace(context(), script=str(file))
+    assert slurm_job({}, of_type).files == {"batch-script": "echo from a file"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({}, "neither a script nor a command"),
+        ({"command": "ls", "nodes": "many"}, "nodes must be a whole number"),
+        ({"command": "ls", "nodes": 0}, "nodes must be a whole number"),
+        ({"command": "ls", "container_image": "/x.sif"}, "has no container engine"),
+        ({"command": "${nothing}"}, "no input of the workflow"),
+        ({"script_file": "/no/such/script"}, "cannot be read"),
+    ],
+)
+def test_what_makes_no_job_is_said(inputs: dict[str, Any], message: str) -> None:
+    with pytest.raises(OrchError, match=message):
+        slurm_job(inputs, context())
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ("singularity", ("singularity", "exec", "--nv", "/i.sif", "ls")),
+        ("apptainer", ("apptainer", "exec", "--nv", "/i.sif", "ls")),
+        ("charliecloud", ("ch-run", "--nv", "/i.sif", "--", "ls")),
+    ],
+)
+def test_a_container_engine_runs_it(engine: str, words: tuple[str, ...]) -> None:
+    inputs = {"command": "ls", "container_image": "/i.sif", "container_options": "--nv"}
+    assert slurm_job(inputs, context(engine)).argv == words
+
+
+def test_without_a_scheduler_an_array_is_run_in_turn(tmp_path: Path) -> None:
+    inputs = {"command": "/bin/sh", "arguments": ["-c", 'echo "$SLURM_ARRAY_TASK_ID $PWD"'], "array": "1-5:2%1"}
+    job = without_scheduler(slurm_job({**inputs, "working_directory": "/"}, context()))
+    assert job.argv == ("/bin/bash", "run")
+    assert run(job.files["run"], tmp_path) == "1 /\n3 /\n5 /\n"
+    plain = slurm_job({"command": "ls"}, context())
+    assert without_scheduler(plain) is plain
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(1, 9))
+def test_indices_of_arrays(first: int, more: int, step: int) -> None:
+    last = first + more
+    assert array_indices(f"{first}-{last}:{step}%3") == list(range(first, last + 1, step))
+    assert array_indices(f"{first},{last}") == [first, last]
+
+
+@pytest.mark.parametrize("array", ["", "a", "1-", "1;ls", "-1"])
+def test_what_names_no_array_is_said(array: str) -> None:
+    with pytest.raises(UserError, match="names no job array"):
+        array_indices(array)
