@@ -37,6 +37,7 @@ from orchestrator.jobs import (
     stage_in,
     stage_out,
 )
+from orchestrator.model.decoding import from_json
 from orchestrator.model.expressions import evaluate
 from orchestrator.model.jobs import JobReference
 from orchestrator.model.plan import Plan
@@ -210,7 +211,7 @@ def _one(text: bytes) -> bytes:
 # executions of one workflow of one deployment have the same plan
 @lru_cache(maxsize=16)
 def _plan(plan: bytes) -> Plan:
-    return msgspec.json.decode(plan, type=Plan)
+    return from_json(plan, Plan)
 
 
 def _outputs(around: Surroundings, workflow: str) -> dict[str, Callable[[], Value]]:

@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from orchestrator.app.step_names import named_steps
 from orchestrator.app.wiring import Home
 from orchestrator.errors import UserError
+from orchestrator.model.decoding import from_json
 from orchestrator.model.plan import Plan, StepKind
 from orchestrator.state import (
     Deployment,
@@ -181,7 +180,7 @@ def _rework(
 
 
 def _plan(execution: Execution) -> Plan:
-    return msgspec.json.decode(execution.plan, type=Plan)
+    return from_json(execution.plan, Plan)
 
 
 def result(home: Home, execution_id: str) -> Execution:

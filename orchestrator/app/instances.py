@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.errors import UserError
+from orchestrator.model.decoding import from_json
 from orchestrator.model.plan import Plan
 from orchestrator.model.problems import DocumentError
 from orchestrator.model.topology import Topology
@@ -91,7 +90,7 @@ def refuse_while_to_be_scaled(home: Home, deployment: Deployment) -> None:
 def refuse_gone_instances(home: Home, execution: Execution) -> None:
     """See that all instances that an execution works on are still there. Raises UserError."""
     known = home.store.instances_of(execution.deployment_id)
-    plan = msgspec.json.decode(execution.plan, type=Plan)
+    plan = from_json(execution.plan, Plan)
     for step in plan.steps:
         gone = [i for i in step.instances if step.node in known and i not in known[step.node]]
         if gone and step.instances != _ONE:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.app.wiring import Home
+from orchestrator.model.decoding import from_json
 from orchestrator.state import Deployment, DeploymentStatus, Execution
 from orchestrator.state.pruning import Pruning
 
@@ -111,7 +112,7 @@ def _needed(home: Home, deployment: Deployment) -> Iterator[str]:
     if newest is not None:
         yield newest
     with suppress(msgspec.MsgspecError):
-        before = msgspec.json.decode(deployment.topology, type=_Beside).before or {}
+        before = from_json(deployment.topology, _Beside).before or {}
         if before.get("execution"):
             yield str(before["execution"])
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from orchestrator.app.executing import Started, find_deployment, refuse_while_busy, start
 from orchestrator.app.instances import living, unfinished_scaling
 from orchestrator.app.placement import placed
 from orchestrator.app.policies import Overrides, with_policies
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.errors import UserError
+from orchestrator.model.decoding import from_json
 from orchestrator.model.plan import Plan
 from orchestrator.model.problems import DocumentError, Severity
 from orchestrator.model.topology import Topology
@@ -125,7 +124,7 @@ def _not_scalable(topology: Topology, node: str, decides: str | None, number: in
 def _refuse_half_done(home: Home, topology: Topology, earlier: Execution, after: Mapping[str, Sequence[str]]) -> None:
     """See that nothing stays of what a scaling that did not come to its end has begun with."""
     begun = home.store.ledger(earlier.id)
-    plan = msgspec.json.decode(earlier.plan, type=Plan)
+    plan = from_json(earlier.plan, Plan)
     for step in plan.steps:
         half = [i for i in step.instances if i in after.get(step.node, ())]
         if step.id in begun and step.requirement is None and half:

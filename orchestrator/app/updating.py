@@ -18,6 +18,7 @@ from orchestrator.app.placement import placed, site_of
 from orchestrator.app.policies import Overrides, with_policies
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.errors import UserError
+from orchestrator.model.decoding import from_json
 from orchestrator.model.expressions import Literal
 from orchestrator.model.plan import Plan
 from orchestrator.model.problems import DocumentError, Severity
@@ -98,7 +99,7 @@ def base_of(home: Home, deployment: Deployment, execution_id: str) -> Base | Non
 
 def before_of(deployment: Deployment) -> Base | None:
     """What the last update of a deployment began from, whether it has come to its end or not."""
-    return msgspec.json.decode(deployment.topology, type=_Beside).before
+    return from_json(deployment.topology, _Beside).before
 
 
 def unfinished(home: Home, deployment: Deployment) -> Base | None:
@@ -263,7 +264,7 @@ def _halfway(home: Home, deployment: Deployment, before: Base, execution_id: str
     done = {step for step, entry in ledger.items() if entry.status.settled}
     begun = set(ledger)
     told = prepare(before, deployment).difference
-    halves = steps_by_node(msgspec.json.decode(execution.plan, type=Plan))
+    halves = steps_by_node(from_json(execution.plan, Plan))
     new = topology_of(deployment)
     nodes: dict[str, NodeTemplate] = dict(before.topology.node_templates)
     anew, again = set(before.anew), set(before.again)

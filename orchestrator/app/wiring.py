@@ -8,11 +8,10 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from orchestrator import faults
 from orchestrator.app.settings import Settings
 from orchestrator.errors import ConfigurationError
+from orchestrator.model.decoding import from_json
 from orchestrator.model.topology import Topology
 from orchestrator.secrets import FileSecretStore, SecretStore, VaultConnection, VaultSecretStore, WaitingSecrets
 from orchestrator.sites import Site, read_sites
@@ -129,4 +128,4 @@ def topology_of(deployment: Deployment) -> Topology:
 # a worker carries out many executions of few deployments: what is read once is shared, and never changed
 @lru_cache(maxsize=16)
 def _decoded(topology: bytes) -> Topology:
-    return msgspec.json.decode(topology, type=Topology)
+    return from_json(topology, Topology)

@@ -13,6 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from orchestrator.errors import UserError
+from orchestrator.model.decoding import from_json
 from orchestrator.model.jobs import JobReference, JobState
 from orchestrator.model.values import Secret, Value
 from orchestrator.state import tables as t
@@ -48,7 +49,7 @@ def _dump(value: object) -> str:
 
 
 def _load(text: str | None, kind: Any = Any) -> Any:
-    return None if text is None else msgspec.json.decode(text, type=kind)
+    return None if text is None else from_json(text, kind)
 
 
 class Store:

@@ -12,6 +12,7 @@ import msgspec
 
 from orchestrator import resources
 from orchestrator.errors import StorageError
+from orchestrator.model.decoding import from_json
 from orchestrator.model.problems import DocumentError, Problem, Severity
 from orchestrator.model.source import Span
 from orchestrator.tosca import codes
@@ -97,7 +98,7 @@ def read_lock(file: Path) -> LockFile | None:
             data = stream.read(_BYTES + 1)
         if len(data) > _BYTES:
             raise ValueError(f"it is larger than {_BYTES // 1024 // 1024} MiB")
-        lock = msgspec.json.decode(data, type=LockFile)
+        lock = from_json(data, LockFile)
         if lock.version != _VERSION:
             raise ValueError(f"its version is {lock.version}; this orch knows version {_VERSION}")
     except (OSError, ValueError, RecursionError) as error:  # with msgspec.DecodeError

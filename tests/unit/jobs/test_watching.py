@@ -31,10 +31,12 @@ def test_all_output_of_all_jobs_is_handed_over_before_their_ends(tmp_path: Path)
             states[token].append(report.state)
             read_at_end[token] = len(output[token])
 
-        return await watcher.wait(JobReference("local", "launcher", token, token), on_output, on_report)
+        return await watcher.wait(
+            JobReference(site="local", backend="launcher", token=token, id=token), on_output, on_report
+        )
 
     async def all_() -> list[JobReport]:
-        watcher = Watcher(lambda _: LocalJobs(tmp_path), 0.01)
+        watcher = Watcher(lambda _: LocalJobs(tmp_path))
         return await asyncio.wait_for(asyncio.gather(*(watch(watcher, token) for token in tokens)), 120)
 
     reports = asyncio.run(all_())
