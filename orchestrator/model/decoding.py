@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import msgspec
 
+T = TypeVar("T")
+
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 _MAKING = threading.Lock()
+
+
+@overload
+def from_json(data: bytes | str, kind: type[T]) -> T: ...
+
+
+@overload
+def from_json(data: bytes | str, kind: Any = ...) -> Any: ...
 
 
 def from_json(data: bytes | str, kind: Any = Any) -> Any:
