@@ -93,12 +93,16 @@ class Connections:
         settings, keys = self.credentials(site, user, key)
         return SshConnection(settings, keys[0], keys[1] if len(keys) > 1 else None)
 
+    def settings(self, site: Site, user: str = "") -> SshSettings:
+        """Where and as whom a site is logged in to. Raises ConfigurationError when nobody says as whom."""
+        return ssh_settings(site, user or site.user, self._known_hosts)
+
     def credentials(self, site: Site, user: str, key: str) -> tuple[SshSettings, tuple[Secret, ...]]:
         """What it takes to log in: settings, and the private key; also that of the jump host, where it is another.
 
         Raises ConfigurationError, SecretError.
         """
-        settings = ssh_settings(site, user, self._known_hosts)
+        settings = self.settings(site, user)
         if not key:
             raise ConfigurationError(
                 f"site {site.name!r} does not say with which key {user!r} logs in",

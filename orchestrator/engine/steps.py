@@ -117,6 +117,7 @@ class StepRunner:
         self._detaching = False
         self._broken_off = False
         self._outside = Interruption()
+        self._interrupted: set[str] = set()
         self._under_way: dict[str, Interruption] = {}
         self._fingerprints: dict[str, str] = {}
 
@@ -181,6 +182,8 @@ class StepRunner:
             self._store.keep_step(execution.id, step.id, attempt)
             self._event(step, "step", "unchanged: not repeated", state="done")
             return Outcome.SUCCESS
+        if entry is not None and entry.status is StepStatus.RUNNING:
+            self._interrupted.add(step.id)
         # before the step is begun: what is submitted from then on is taken up when this process dies
         failure = await self._end_former_job(step) if stale else None
         self._store.begin_step(execution.id, step.id, attempt)
@@ -341,6 +344,10 @@ class StepRunner:
         """A job that is run at deployment (``run_in_standard_mode``): submitted and watched in one step."""
         if str(resolved.inputs.get("run_in_standard_mode")).lower() != "true":
             return None
+        job = self._latest_job(step.node)
+        ended = job is not None and job.step == step.id and job.state is JobState.COMPLETED
+        if ended and step.id in self._interrupted:  # the process died before it could say that the step is done
+            return await self._watch(step, resolved)
         return await self._submit(step, resolved, kind) or await self._watch(step, resolved)
 
     async def _plain(self, step: PlanStep, resolved: ResolvedCall) -> Failure | None:
@@ -421,6 +428,7 @@ class StepRunner:
         if report.state is JobState.VANISHED:
             await self._end_rest_of(job)
         await self._end_job(job, report.state, report.detail)
+        faults.reach(f"job.ended:{step.node}")
         if report.state is JobState.COMPLETED:
             self._keep(step, resolved, report.results)
             return None

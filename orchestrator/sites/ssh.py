@@ -175,7 +175,9 @@ class SshConnection:
         async def read(sftp: asyncssh.SFTPClient) -> bytes:
             try:
                 async with sftp.open(path, "rb") as file:
-                    return cast(bytes, await file.read(-1 if limit is None else limit, offset))
+                    size = (await file.stat()).size or 0
+                    wanted = max(size - offset, 0) if limit is None else limit
+                    return cast(bytes, await file.read(wanted, offset)) if wanted else b""
             except asyncssh.SFTPNoSuchFile:
                 return b""
 

@@ -42,6 +42,7 @@ def check_everything_happened_once(workflow: Workflow) -> None:
         "submit.after:ImageCreation",
         "submit.after:DLSDAGImageTransfer",
         "playbook.event:ImageCreation",
+        "job.ended:ImageCreation",
     ],
 )
 def test_killed_while_deploying(workflow: Workflow, orch: Orch, place: str) -> None:
@@ -59,6 +60,7 @@ def test_killed_while_deploying(workflow: Workflow, orch: Orch, place: str) -> N
         "playbook.event:PyCOMPSJob",
         "submit.after:PyCOMPSJob",
         "watch.ended:PyCOMPSJob",
+        "job.ended:PyCOMPSJob",
         "submit.after:StageOutData",
     ],
 )

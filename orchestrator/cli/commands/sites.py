@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
+from orchestrator.app.site_checks import check_site, trust_site
 from orchestrator.app.site_list import KnownSite, list_sites
 from orchestrator.cli.options import Group
 from orchestrator.cli.session import Session, pass_session
@@ -24,6 +26,8 @@ def sites(context: click.Context) -> None:
     Examples:
       orch sites
       orch sites list --sites my-sites.yaml --json
+      orch sites trust my-cluster
+      orch sites check my-cluster --topology topology.yaml
     """
     if context.invoked_subcommand is None:
         context.invoke(list_)
@@ -57,6 +61,59 @@ def list_(session: Session) -> None:
     ]
     headers = ["NAME", "CONNECTION", "HOST", "SCHEDULER", "CONTAINERS", "REGISTRY", "CATALOGUE", "DESCRIBED IN"]
     session.out(table(headers, rows, session.terminal))
+
+
+@sites.command("check")
+@click.argument("name")
+@click.option("--topology", type=click.Path(path_type=Path), metavar="FILE", help="See also what this topology needs.")
+@click.option("--user", default="", metavar="NAME", help="Who logs in, instead of the site's user.")
+@click.option("--key", default="", metavar="ID", help="The key with which, instead of the site's (orch ssh-keys list).")
+@pass_session
+def check(session: Session, name: str, topology: Path | None, user: str, key: str) -> int:
+    """See whether a site is fit for work: login, folder, modules, scheduler, containers, PyCOMPSs, secrets.
+
+    Nothing is left there. The exit status is 0 when all is right, 1 when something is not.
+
+    \b
+    Examples:
+      orch sites check local
+      orch sites check my-cluster --topology topology.yaml
+      orch sites check my-cluster --user jane --key 0f3c2a4e-... --json
+    """
+    found = list(check_site(session.home, name, topology=topology, user=user, key=key))
+    wrong = [item for item in found if item.right is False]
+    if session.json:
+        session.data([{"check": c.name, "right": c.right, "found": c.found, "remedy": c.remedy} for c in found])
+        return 1 if wrong else 0
+    marks = {True: "✔", False: "✘", None: "?"}
+    rows = [[marks[item.right], item.name, item.found, item.remedy] for item in found]
+    session.out(table(["", "CHECK", "FOUND", "WHAT TO DO"], rows, session.terminal))
+    return 1 if wrong else 0
+
+
+@sites.command("trust")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def trust(session: Session, name: str, yes: bool) -> int:
+    """Trust the host key that a site shows now, after people have compared it with what the site publishes.
+
+    It is written to known_hosts in orch's home, in the place of another one that was there for that host.
+
+    \b
+    Examples:
+      orch sites trust my-cluster
+    """
+    host_key, accept = trust_site(session.home, name)
+    session.out(host_key.line)
+    session.out(host_key.fingerprint)
+    if not yes and not click.confirm("Is this the key that the site publishes?", err=True):
+        session.out("nothing was changed")
+        return 1
+    accept()
+    if session.json:
+        session.data({"host_key": host_key.line, "fingerprint": host_key.fingerprint})
+    return 0
 
 
 def _site_data(known: KnownSite) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from orchestrator.model.values import Secret
 
 @click.group("ssh-keys", cls=Group)
 def ssh_keys() -> None:
-    """Keep SSH keys of users: generate, import, list, show, revoke.
+    """Keep SSH keys: generate, import, list, show, revoke.
 
     A private key lives in the secret store only (at ssh-credentials/ID, as HPCWaaS has it) and is never shown. Its
     public key goes into ~/.ssh/authorized_keys on the clusters; its id is what workflows take as the input `vault_id`.

@@ -1,0 +1,268 @@
+"""Use case: see whether a site is fit for work before work is sent there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.app.placement import abstract_nodes, site_of
+from orchestrator.app.preflight import check_secrets
+from orchestrator.app.reading import load
+from orchestrator.app.wiring import Home
+from orchestrator.errors import OrchError, UserError
+from orchestrator.model.expressions import Literal
+from orchestrator.model.topology import NodeTemplate, Topology
+from orchestrator.sites import Completed, Connection, ConnectionKind, SchedulerKind, Site
+
+if TYPE_CHECKING:
+    from orchestrator.sites import HostKey
+
+SLURM_JOB, PYCOMPSS_JOB = "orch.nodes.SlurmJob", "org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob"
+_ENGINES = {"singularity": "singularity", "apptainer": "apptainer", "charliecloud": "ch-run"}
+_LITTLE_SPACE = 1024 * 1024 * 1024
+_FREE = """
+p=$1
+while [ ! -d "$p" ] && [ "$p" != / ]; do p=$(dirname -- "$p"); done  # the nearest folder that is there already
+[ -w "$p" ] || exit 9
+df -Pk -- "$p"
+"""
+_PATHS = ("target_path", "working_directory")
+_ASKED = ("account", "qos", "partition")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: ``right`` is None where it could not be told. ``remedy``: what to do."""
+
+    name: str
+    right: bool | None
+    found: str
+    remedy: str = ""
+
+
+class _Wrong(Exception):
+    """A check has failed, or cannot tell."""
+
+    def __init__(self, found: str, remedy: str = "", *, unknown: bool = False) -> None:
+        super().__init__(found)
+        self.found, self.remedy, self.unknown = found, remedy, unknown
+
+
+def find_site(home: Home, name: str, topology: Path | None = None) -> Site:
+    """A site by its name; its description may lie beside a topology. Raises UserError."""
+    sites = home.sites(*([topology.resolve().parent] if topology else []))
+    if name not in sites:
+        raise UserError(f"there is no site {name!r}", hint=f"known: {', '.join(sorted(sites))}")
+    return sites[name]
+
+
+def check_site(
+    home: Home, name: str, *, topology: Path | None = None, user: str = "", key: str = ""
+) -> Iterator[Check]:
+    """Look at everything that a site needs, as its own user or another one; with a topology, at what that needs too.
+
+    What cannot be looked at after a failure is left out. Raises UserError, DocumentError before anything is looked at.
+    """
+    site = find_site(home, name, topology)
+    read = load(home, topology)[0] if topology is not None else None
+    connection: list[Connection] = []
+
+    def reach() -> str:
+        connection.append(home.connections.connection(site, user, key))
+        who = connection[0].run(["id", "-un"], repeatable=True).text.strip()
+        where = "this machine" if site.connection is ConnectionKind.LOCAL else site.login_host
+        return f"{who} on {where}"
+
+    reached = _checked("login", reach)
+    yield reached
+    if reached.right:
+        folder = home.connections.folder(site, user, key)
+        for check in _checks(site, connection[0], folder, read):
+            yield _checked(*check)
+    if read is not None:
+        yield _checked("secrets", lambda: _secrets(home, read))
+
+
+def trust_site(home: Home, name: str) -> tuple[HostKey, Callable[[], None]]:
+    """The key that the host of a site shows now, and what makes it trusted. Raises UserError, SiteError."""
+    from orchestrator.sites.ssh import fetch_host_key, trust  # heavy: only where it is used
+
+    site = find_site(home, name)
+    if site.connection is not ConnectionKind.SSH:
+        raise UserError(f"site {name!r} is not reached by SSH, so there is nobody to trust")
+    settings = home.connections.settings(site)
+    found = fetch_host_key(settings)
+    return found, lambda: trust(home.settings.known_hosts, found)
+
+
+def _checked(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except _Wrong as wrong:
+        return Check(name, None if wrong.unknown else False, wrong.found, wrong.remedy)
+    except OrchError as error:
+        return Check(name, False, error.message, error.hint or "")
+
+
+def _checks(
+    site: Site, connection: Connection, folder: str, topology: Topology | None
+) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "folder", lambda: _folder(connection, folder)
+    for path in _paths(topology, site):
+        yield f"space at {path}", lambda path=path: _space(connection, path)  # type: ignore[misc]
+    if site.modules:
+        yield "modules", lambda: _modules(site, connection)
+    if site.scheduler is SchedulerKind.SLURM:
+        yield "scheduler", lambda: _scheduler(connection)
+        for asked in _combinations(site, topology):
+            words = " ".join(asked)
+            name = f"job {words}" if words else "job"
+            yield name, lambda asked=asked: _accepted(connection, asked)  # type: ignore[misc]
+    if site.machine.container_engine in _ENGINES:
+        yield "container engine", lambda: _engine(site, connection)
+    yield "PyCOMPSs", lambda: _pycompss(site, connection)
+
+
+def _ran(done: Completed, remedy: str = "") -> str:
+    if done.exit_status:
+        raise _Wrong(done.error_text or f"exit status {done.exit_status}", remedy)
+    return done.text.strip()
+
+
+def _folder(connection: Connection, folder: str) -> str:
+    probe = f"{folder}/.check"
+    connection.write(probe, b"orch\n")
+    if connection.read(probe) != b"orch\n":
+        raise _Wrong(f"{folder} does not keep what is written")
+    connection.run(["rm", "-f", probe], repeatable=True)
+    return f"{folder}: {_space(connection, folder)}"
+
+
+def _space(connection: Connection, path: str) -> str:
+    done = connection.run(["sh", "-c", _FREE, "sh", path], repeatable=True)
+    if done.exit_status == 9:
+        raise _Wrong("cannot be written", "name another folder, or have its permissions changed")
+    fields = _ran(done).splitlines()[-1].split()
+    free = int(fields[3]) * 1024
+    if free < _LITTLE_SPACE:
+        raise _Wrong(f"{_size(free)} free", "make room, or name another folder", unknown=free > 0)
+    return f"{_size(free)} free"
+
+
+def _size(number: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TB"
+
+
+def _modules(site: Site, connection: Connection) -> str:
+    done = connection.run(["module", "load", *site.modules], login_shell=True, repeatable=True)
+    said = done.error_text
+    if done.exit_status or re.search(r"not found|unknown|error", said, re.IGNORECASE):
+        raise _Wrong(said.splitlines()[0] if said else "module load failed", "see `module avail` there; mend `modules`")
+    return ", ".join(site.modules)
+
+
+def _scheduler(connection: Connection) -> str:
+    version = _ran(connection.run(["sinfo", "--version"], repeatable=True), "see that Slurm's commands are on PATH")
+    down = "see whether slurmctld runs there"
+    partitions = _ran(connection.run(["sinfo", "-h", "-o", "%P %a %D"], repeatable=True), down).splitlines()
+    names = ", ".join(line.split()[0] for line in partitions if line)
+    return f"{version}; partitions: {names}"
+
+
+def _combinations(site: Site, topology: Topology | None) -> list[tuple[str, ...]]:
+    """What jobs ask the scheduler for, each combination once."""
+    of_site = {name: getattr(site.slurm, name) for name in _ASKED}
+    found = []
+    for node in _batch_nodes(topology):
+        own = {**of_site, **{name: value for name, value in _literals(node).items() if value}}
+        found.append(tuple(f"--{name}={value}" for name, value in own.items() if value))
+    return list(dict.fromkeys(found or [tuple(f"--{n}={v}" for n, v in of_site.items() if v)]))
+
+
+def _batch_nodes(topology: Topology | None) -> list[NodeTemplate]:
+    nodes = topology.node_templates.values() if topology else ()
+    return [node for node in nodes if {SLURM_JOB, PYCOMPSS_JOB} & set(node.lineage)]
+
+
+def _literals(node: NodeTemplate) -> dict[str, str]:
+    found = {}
+    for name in _ASKED:
+        expression = node.properties.get(name)
+        if isinstance(expression, Literal) and isinstance(expression.value, str) and "$" not in expression.value:
+            found[name] = expression.value
+    parameters = node.properties.get("submission_params")
+    if isinstance(parameters, Literal) and isinstance(parameters.value, dict) and parameters.value.get("qos"):
+        found["qos"] = str(parameters.value["qos"])
+    return found
+
+
+def _accepted(connection: Connection, asked: Sequence[str]) -> str:
+    words = ["sbatch", "--test-only", "--job-name=orch-check", *asked, "--wrap=true"]
+    done = connection.run(words, repeatable=True)
+    said = " ".join(done.error_text.split())
+    if done.exit_status:
+        raise _Wrong(said, "see `sacctmgr show assoc user=$USER` and `sinfo` there; mend slurm: in sites.yaml")
+    return said.removeprefix("sbatch: ")
+
+
+def _engine(site: Site, connection: Connection) -> str:
+    command = _ENGINES[site.machine.container_engine]
+    done = connection.run(["which", command], login_shell=True, repeatable=True)
+    if done.exit_status:
+        raise _Wrong(f"there is no {command}", "add its module to `modules`, or mend machine.container_engine")
+    return done.text.strip().splitlines()[-1]
+
+
+def _pycompss(site: Site, connection: Connection) -> str:
+    enqueue = site.pycompss.enqueue
+    if enqueue:
+        line = ["which", enqueue]
+        if site.modules:
+            line = [
+                "sh",
+                "-c",
+                'shift; module load "$@" >/dev/null; which enqueue_compss',
+                "sh",
+                enqueue,
+                *site.modules,
+            ]
+        done = connection.run(line, login_shell=True, repeatable=True)
+        if done.exit_status:
+            raise _Wrong(
+                f"there is no {enqueue}", "add the module that brings it to `modules`, or mend pycompss.enqueue"
+            )
+        return done.text.strip().splitlines()[-1]
+    python = site.pycompss.python
+    done = connection.run([python, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"], repeatable=True)
+    version = _ran(done, "name the Python of the site: pycompss.python")
+    if tuple(int(part) for part in version.split(".")[:2]) < (3, 7):
+        raise _Wrong(f"{python} is {version}", "name a Python of 3.7 or newer: pycompss.python")
+    return f"no COMPSs is named (pycompss.enqueue): {python} {version} runs programs with orch's stand-in"
+
+
+def _paths(topology: Topology | None, site: Site) -> list[str]:
+    """The folders of the site that the topology names."""
+    if topology is None:
+        return []
+    nodes = abstract_nodes(topology)
+    matches = dict.fromkeys(nodes, site.name)
+    found = []
+    for node in topology.node_templates.values():
+        for name in _PATHS:
+            expression = node.properties.get(name)
+            value = expression.value if isinstance(expression, Literal) else None
+            if isinstance(value, str) and value.startswith("/") and site_of(topology, matches, node.name) == site.name:
+                found.append(value)
+    return list(dict.fromkeys(found))
+
+
+def _secrets(home: Home, topology: Topology) -> str:
+    check_secrets(topology, home.secrets)
+    return "all that the topology names are there"
