@@ -1,5 +1,6 @@
 # Everything sets itself up: a virtual environment in .venv, with the package in it.
 #   make demo    deploy and run the minimal workflow on this machine
+#   make demo-cluster   the same on a Slurm cluster, with keys in a vault, both set up for it (Debian 12, root)
 #   make check   format, lint, types, import directions, fast tests (about a minute)
 #   make test    make check, then every test that this machine can run
 #   make docs    write the generated pages: docs/types, docs/problems.md
@@ -16,10 +17,13 @@ WORKERS ?= 0
 DATABASE ?= sqlite
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo check test fast format lint types imports docs crash bench clean
+.PHONY: demo demo-cluster check test fast format lint types imports docs crash bench clean
 
 demo: .venv/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" bash topologies/minimal_workflow/demo.sh
+
+demo-cluster: .venv/.developer
+	@PATH="$(abspath $(BIN)):$$PATH" bash topologies/minimal_workflow/demo-cluster.sh
 
 test: check
 	$(PYTEST) tests --ignore tests/unit
@@ -72,4 +76,4 @@ bench: .venv/.developer
 	@touch $@
 
 clean:
-	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf .venv .demo .demo-cluster .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build

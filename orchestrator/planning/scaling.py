@@ -33,10 +33,8 @@ def scale_plan(topology: Topology, before: Instances, after: Instances) -> Plan:
 
     What goes is torn down first, then what comes is built up. Cyclic requirements give a cyclic plan.
     """
-    leaving = _less(before, after)
-    staying = {node: [i for i in before[node] if i not in leaving.get(node, ())] for node in before}
-    first = _Half(topology, LIFECYCLES["uninstall"], before, leaving)
-    second = _Half(topology, LIFECYCLES["install"], after, _less(after, staying))
+    first = _Half(topology, LIFECYCLES["uninstall"], before, _less(before, after))
+    second = _Half(topology, LIFECYCLES["install"], after, _less(after, before))
     return joined(SCALE, first.teardown(), second.build())
 
 

@@ -266,12 +266,34 @@ def hooks_of(
 @given(scaled())
 def test_operations_around_configure_run_where_it_is_configured(case: Scaled) -> None:
     made, before, after = case
-    come = more(after, before)
-    for step in scale_plan(made, before, after).steps:
-        if step.requirement is not None and "configure" in str(step.operation):
-            source = str(step.operation).endswith("_source")
-            name = step.node if source else relationship_of(made, step).target
-            assert {(name, i) for i in (step.instances if source else step.targets)} <= come
+    steps = [s for s in scale_plan(made, before, after).steps if s.requirement and "configure" in str(s.operation)]
+    run = Counter(
+        (step.node, step.requirement, str(step.operation), i)
+        for step in steps
+        for i in (step.instances if str(step.operation).endswith("_source") else step.targets)
+    )
+    assert run == Counter(
+        (n.name, r.name, operation, i)
+        for n in made.node_templates.values()
+        for r in n.relationships
+        for operation in (r.interfaces["Configure"].operations if r.interfaces else ())
+        if "configure" in operation
+        for name, i in more(after, before)
+        if name == (n.name if operation.endswith("_source") else r.target)
+    )
+
+
+@given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 6))
+def test_operations_with_a_host_are_for_the_machines_of_the_instances(hosts: int, few: int, many: int) -> None:
+    """An instance is on the one of its host with the same id, else on the first."""
+    assume(few < many)
+    relationship = of_type(relation("host", "A", "add_source", "remove_target"), HOSTED_ON)
+    made = topology(node("A"), node("B", "create", [relationship]))
+    before, after = ({"A": instance_ids(hosts), "B": instance_ids(number)} for number in (few, many))
+    for one, other in ((before, after), (after, before)):
+        (step,) = [s for s in scale_plan(made, one, other).steps if s.requirement]
+        assert step.instances == instance_ids(many)[few:]
+        assert set(step.targets) == {i if int(i) < hosts else "0" for i in step.instances}
 
 
 @given(scaled())
