@@ -89,6 +89,9 @@ def refuse_while_to_be_scaled(home: Home, deployment: Deployment) -> None:
 
 def refuse_gone_instances(home: Home, execution: Execution) -> None:
     """See that all instances that an execution works on are still there. Raises UserError."""
+    later = (e for e in home.store.executions(execution.deployment_id) if e.created > execution.created)
+    if not any(e.workflow == SCALE for e in later):
+        return
     known = home.store.instances_of(execution.deployment_id)
     plan = from_json(execution.plan, Plan)
     for step in plan.steps:

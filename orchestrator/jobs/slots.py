@@ -48,6 +48,10 @@ class SiteSlots:
             self._asking = asyncio.get_running_loop().create_task(self._ask())
         try:
             await waiter.taken
+        except asyncio.CancelledError:
+            if waiter.taken.done() and not waiter.taken.cancelled():  # both came in the same moment
+                await self.give_back(wanted.site, wanted.token)
+            raise
         finally:
             self._waiting.remove(waiter)
 

@@ -111,8 +111,14 @@ def test_scaled_out_and_in_and_undeployed(farm: Farm) -> None:
     orch("run", "restart")
     assert Counter(farm.trace()) == lifecycle({"Worker": ["stop", "start"]}, range(5), 5)
 
+    farm.fail("stop", "Worker_4")
+    orch("run", "restart", status=1)
+    run = orch.executions()[0]["id"]
+    (orch.folder / "fail-stop-Worker_4").unlink()
+    farm.trace()
     orch("scale", "Machine=2")
     lines = farm.trace()
+    assert "was scaled since" in orch("executions", "resume", run, status=2).stderr
     assert Counter(lines) == lifecycle(DOWN, range(2, 5), 5) + hooks(REMOVED, range(2, 5), 5)
     assert farm.states() == expected_states(2)
 

@@ -138,7 +138,7 @@ class TestSubmission:
             (BatchOptions(qos="nope"), "qos"),
             (BatchOptions(partition="nope"), "partition"),
             (BatchOptions(account="nope"), "account"),
-            (BatchOptions(nodes=99), "[Nn]ode"),
+            (BatchOptions(nodes=99), "More processors requested"),
         ],
         ids=["qos", "partition", "account", "nodes"],
     )

@@ -21,6 +21,9 @@ from orchestrator.model.plan import StepKind
 from orchestrator.planning import Change
 from orchestrator.state import Deployment, DeploymentStatus, Execution, ExecutionStatus, JobRecord, StepStatus
 
+NOTHING = b'{"workflow":"nothing"}'
+"""A plan without steps."""
+
 TYPES = Path(__file__).parents[2] / "embedded" / "update"
 
 
@@ -165,8 +168,8 @@ def test_taking_away_a_half_updated_deployment_takes_all_nodes(sketch: Sketch) -
 
 def test_an_overtaken_execution_is_not_gone_on_with(sketch: Sketch) -> None:
     deployment = sketch.deployed(A="one")
-    old, run = execution_of(deployment, "old", b"{}", "install"), execution_of(deployment, "run", b"{}", "exec_job")
-    new = msgspec.structs.replace(execution_of(deployment, "new", b"{}"), created=2.0)
+    old, run = execution_of(deployment, "old", NOTHING, "install"), execution_of(deployment, "run", NOTHING, "exec_job")
+    new = msgspec.structs.replace(execution_of(deployment, "new", NOTHING), created=2.0)
     for execution in (old, run, new):
         sketch.home.store.add_execution(execution)
     updating.refuse_overtaken(sketch.home, new)
@@ -224,7 +227,7 @@ def test_a_topology_that_cannot_be_read_any_more_is_gone_all_the_same(sketch: Sk
 
 def test_jobs_and_images_that_may_remain_are_told(sketch: Sketch) -> None:
     store, deployment = sketch.home.store, sketch.deployed(A="one")
-    execution = execution_of(deployment, "e1", b"{}", "exec_job")
+    execution = execution_of(deployment, "e1", NOTHING, "exec_job")
     store.add_execution(execution)
     for number, state in ((1, JobState.COMPLETED), (2, JobState.RUNNING)):
         reference = JobReference("moon", "slurm", f"token-{number}", f"job-{number}")
