@@ -273,7 +273,7 @@ class SlurmJobs:
         exits: Mapping[str, str],
         waiting: Sequence[str],
     ) -> JobReport:
-        rows = merged(queue, history)
+        rows = merged([_still_there(row) for row in queue], history)
         number = int(code) if (code := exits.get(token, "").strip()).isdigit() else None
         if rows and all(row.known is not None for row in rows):
             entry.unknown_since = None
@@ -351,6 +351,11 @@ class SlurmJobs:
     @property
     def _jobs(self) -> str:
         return f"{self._folder}/jobs"
+
+
+def _still_there(row: Row) -> Row:
+    """A row of squeue; a job that had to make room and is still in the queue may be run again."""
+    return replace(row, state="REQUEUED", reason="PREEMPTED") if row.state == "PREEMPTED" else row
 
 
 def replace_detail(last: JobReport, detail: str) -> JobReport:

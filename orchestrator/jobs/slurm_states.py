@@ -137,7 +137,7 @@ def _single(row: Row, position: str) -> JobReport:
     if state is JobState.RUNNING:
         return JobReport(state, "" if row.state == "RUNNING" else row.state)
     code, _, signal = row.exit_code.partition(":")
-    number = int(code) if code.isdigit() else None
+    number = int(code) if code.isdigit() and signal in ("", "0") else None
     if state is JobState.COMPLETED:
         return JobReport(state, "", number or 0)
     by = row.reason if row.reason.startswith("by ") else ""

@@ -292,7 +292,7 @@ class SshConnection:
     def _on_files(self, work: Callable[[asyncssh.SFTPClient], Awaitable[T]], path: str) -> T:
         async def on_files(connection: asyncssh.SSHClientConnection) -> T:
             if self._sftp is None:
-                self._sftp = await connection.start_sftp_client()
+                self._sftp = await self._files_of(connection)
             try:
                 return await work(self._sftp)
             except _BROKEN:
@@ -301,6 +301,17 @@ class SshConnection:
                 raise SiteError(f"{self._name}: {path}: {error.reason}") from error
 
         return self._do(on_files, what=path, repeatable=True, files=True)
+
+    async def _files_of(self, connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
+        try:
+            return await connection.start_sftp_client()
+        except asyncssh.ChannelOpenError as error:
+            if error.code != asyncssh.OPEN_REQUEST_SESSION_FAILED:
+                raise  # there are as many sessions as the server lets be
+            raise SiteError(
+                f"{self._name} has no SFTP, which files are brought with",
+                hint="ask the site for `Subsystem sftp` in its sshd_config",
+            ) from error
 
     # --- the connection
 

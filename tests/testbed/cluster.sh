@@ -176,6 +176,18 @@ hosts_file() { # hosts_file add|remove; in place, for it may be a bind mount
     [ "$new" = "$(cat /etc/hosts)" ] || printf '%s\n' "$new" >/etc/hosts
 }
 
+# The C library resolves no host name for Slurm where there are loopback addresses only: then a harmless one is added.
+EXTRA=10.255.255.254/32
+extra_address() { # extra_address add|del
+    if [ "$1" = add ]; then
+        ! ip -4 -o addr show scope global | grep -q . || return 0
+        ip addr add $EXTRA dev lo 2>/dev/null && touch "$S/extra-address"
+    elif [ -e "$S/extra-address" ]; then
+        ip addr del $EXTRA dev lo 2>/dev/null; rm -f "$S/extra-address"
+    fi
+    return 0
+}
+
 ours() { [ "$(getent passwd "$1" | cut -d: -f5)" = "$GECOS" ]; }
 
 make_user() { # make_user NAME
@@ -495,6 +507,7 @@ CLUSTER_MODULES=$MODULES"
     say 'packages are there'
     write_config
     hosts_file add
+    extra_address add
 
     check_ports slurmctld "127.0.0.1:$CTLD_PORT"; check_ports sshd "127.0.0.1:$SSH_PORT"
     start sshd /usr/sbin/sshd -D -e -f "$S/etc/sshd_config" -o ListenAddress="127.0.0.1:$SSH_PORT"
@@ -556,6 +569,7 @@ stop_all() {
     done
     stop_pids "${pids[@]}"
     hosts_file remove
+    extra_address del
     rm -f /etc/profile.d/zz-cluster-modules.sh
     [ "$(readlink /etc/slurm/slurm.conf)" != "$SLURM_CONF" ] || rm -f /etc/slurm/slurm.conf
 }

@@ -24,9 +24,9 @@ def test_every_state_is_in_the_table() -> None:
     [
         ("7|t|COMPLETED||2026-01-01T00:00:00|0:0", JobState.COMPLETED, "", 0),
         ("7|t|FAILED|||3:0", JobState.FAILED, "exit code 3", 3),
-        ("7|t|FAILED|||0:9", JobState.FAILED, "ended by signal 9", 0),
+        ("7|t|FAILED|||0:9", JobState.FAILED, "ended by signal 9", None),
         ("7|t|CANCELLED by 1000|||0:0", JobState.CANCELLED, "by 1000", 0),
-        ("7|t|OUT_OF_MEMORY|||0:125", JobState.FAILED, "OUT_OF_MEMORY", 0),
+        ("7|t|OUT_OF_MEMORY|||0:125", JobState.FAILED, "OUT_OF_MEMORY", None),
         ("7|t|PREEMPTED|||0:0", JobState.FAILED, "PREEMPTED", 0),
         ("7|t|DEADLINE|||0:0", JobState.TIMEOUT, "DEADLINE", 0),
         ("7|t|PENDING|DependencyNeverSatisfied|N/A|", JobState.FAILED, "DependencyNeverSatisfied", None),
