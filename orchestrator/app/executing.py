@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from orchestrator.app.policies import Overrides, with_policies
 from orchestrator.app.preconditions import check_preconditions
 from orchestrator.app.preflight import check_secrets, ignored_services
 from orchestrator.app.reading import load, plan_of
+from orchestrator.app.site_checks import fit_sites
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.errors import UserError
 from orchestrator.model.plan import Plan
@@ -79,12 +80,13 @@ def prepare_deploy(
     given: Mapping[str, Given] | None = None,
     site: str | None = None,
     matches: Mapping[str, str] | None = None,
+    instead: Sequence[str] = (),
     overrides: Overrides | None = None,
 ) -> Prepared:
     """See what it takes to deploy a topology: all of it, or what is different from the deployment of that name.
 
-    Inputs and sites that are not given stay as they are. Raises DocumentError, UserError, SecretError,
-    ConfigurationError.
+    Inputs and sites that are not given stay as they are; one of ``instead`` takes the place of a site that refuses the
+    work. Raises DocumentError, UserError, SecretError, ConfigurationError, SiteError.
     """
     topology, problems = load(home, file)
     wanted = _deployment_name(name or topology.name)
@@ -100,6 +102,7 @@ def prepare_deploy(
     kept = updating.kept_matches(base, nodes, sites) if base and site is None else {}
     matched = match_nodes(nodes, sites, site=site, matches={**kept, **(matches or {})})
     check_secrets(topology, home.secrets)
+    matched, moved = fit_sites(home, topology, matched, sites, instead)
     now = time.time()
     deployment = Deployment(
         id=earlier.id if earlier else uuid.uuid4().hex,
@@ -114,7 +117,7 @@ def prepare_deploy(
         updated=now,
     )
     ignored = ignored_services(topology, {node: sites[s] for node, s in matched.items()})
-    warnings = (*(str(problem) for problem in problems), *([ignored] if ignored else []))
+    warnings = (*(str(problem) for problem in problems), *([ignored] if ignored else []), *moved)
     if base is not None:
         update = updating.prepare(base, deployment, overrides, instances=of_update(home, deployment))
         return Prepared(deployment, update.plan, warnings, earlier, update)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from orchestrator.app.placement import abstract_nodes, site_of
 from orchestrator.app.preflight import check_secrets
 from orchestrator.app.reading import load
 from orchestrator.app.wiring import Home
-from orchestrator.errors import OrchError, UserError
+from orchestrator.errors import OrchError, SiteError, UserError
 from orchestrator.model.expressions import Literal
 from orchestrator.model.topology import NodeTemplate, Topology
 from orchestrator.sites import Completed, Connection, ConnectionKind, SchedulerKind, Site
@@ -86,6 +87,54 @@ def check_site(
         yield _checked("secrets", lambda: _secrets(home, read))
 
 
+def refusal(home: Home, site: Site, topology: Topology) -> Check | None:
+    """The first of the cheap checks that a site does not pass: login, and whether its scheduler takes such jobs."""
+    if site.connection is ConnectionKind.LOCAL and site.scheduler is SchedulerKind.LOCAL:
+        return None
+    connection: list[Connection] = []
+
+    def reach() -> str:
+        connection.append(home.connections.connection(site))
+        return _ran(connection[0].run(["id", "-un"], repeatable=True))
+
+    checks = [_checked("login", reach)]
+    if checks[0].right and site.scheduler is SchedulerKind.SLURM:
+        for asked in _combinations(site, topology):
+            checks.append(_checked(f"job {' '.join(asked)}".strip(), partial(_accepted, connection[0], asked)))
+    return next((check for check in checks if check.right is False), None)
+
+
+def fit_sites(
+    home: Home, topology: Topology, matched: Mapping[str, str], sites: Mapping[str, Site], instead: Sequence[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The sites that take the work: those that are matched, or in the place of one that refuses, one of ``instead``.
+
+    What was changed is told in the second value. Raises SiteError when there is no other that takes it, UserError for
+    one of ``instead`` that is not known.
+    """
+    for name in instead:
+        if name not in sites:
+            raise UserError(f"there is no site {name!r}", hint=f"known: {', '.join(sorted(sites))}")
+    taken: dict[str, str] = {}
+    told: list[str] = []
+    for name in dict.fromkeys(matched.values()):
+        refusals: list[str] = []
+        for candidate in dict.fromkeys((name, *instead)):
+            wrong = refusal(home, sites[candidate], topology)
+            if wrong is None:
+                taken[name] = candidate
+                break
+            refusals.append(f"site {candidate!r} does not take the work ({wrong.name}): {wrong.found}")
+            remedy = wrong.remedy
+        else:
+            raise SiteError(
+                "; ".join(refusals),
+                hint=f"{remedy + '; ' if remedy else ''}`orch sites check {name}` tells more; --or-site names another",
+            )
+        told += [f"{refused}; {taken[name]!r} is taken" for refused in refusals[-1:]]
+    return {node: taken[name] for node, name in matched.items()}, tuple(told)
+
+
 def trust_site(home: Home, name: str) -> tuple[HostKey, Callable[[], None]]:
     """The key that the host of a site shows now, and what makes it trusted. Raises UserError, SiteError."""
     from orchestrator.sites.ssh import fetch_host_key, trust  # heavy: only where it is used
@@ -112,7 +161,7 @@ def _checks(
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "folder", lambda: _folder(connection, folder)
     for path in _paths(topology, site):
-        yield f"space at {path}", lambda path=path: _space(connection, path)  # type: ignore[misc]
+        yield f"space at {path}", partial(_space, connection, path)
     if site.modules:
         yield "modules", lambda: _modules(site, connection)
     if site.scheduler is SchedulerKind.SLURM:
@@ -120,7 +169,7 @@ def _checks(
         for asked in _combinations(site, topology):
             words = " ".join(asked)
             name = f"job {words}" if words else "job"
-            yield name, lambda asked=asked: _accepted(connection, asked)  # type: ignore[misc]
+            yield name, partial(_accepted, connection, asked)
     if site.machine.container_engine in _ENGINES:
         yield "container engine", lambda: _engine(site, connection)
     yield "PyCOMPSs", lambda: _pycompss(site, connection)
@@ -223,17 +272,8 @@ def _engine(site: Site, connection: Connection) -> str:
 def _pycompss(site: Site, connection: Connection) -> str:
     enqueue = site.pycompss.enqueue
     if enqueue:
-        line = ["which", enqueue]
-        if site.modules:
-            line = [
-                "sh",
-                "-c",
-                'shift; module load "$@" >/dev/null; which enqueue_compss',
-                "sh",
-                enqueue,
-                *site.modules,
-            ]
-        done = connection.run(line, login_shell=True, repeatable=True)
+        program = 'command=$1; shift; [ $# = 0 ] || module load "$@" >/dev/null; type -P -- "$command"'
+        done = connection.run(["bash", "-lc", program, "bash", enqueue, *site.modules], repeatable=True)
         if done.exit_status:
             raise _Wrong(
                 f"there is no {enqueue}", "add the module that brings it to `modules`, or mend pycompss.enqueue"

@@ -47,6 +47,7 @@ fi
 if [ "$by_itself" = 1 ]; then
   said=$("$@") || { code=$?; printf '%s\n' "$said" >&2; exit "$code"; }
   id=$(printf '%s\n' "$said" | grep -oE '[0-9]+' | tail -n 1)
+  ln -sf "compss-$id.out" output.log
 else
   said=$(sbatch --parsable "$@" job.sh) || exit 5
   id=${said%%;*}
@@ -81,7 +82,7 @@ if [ "$code" = 0 ]; then
   then echo '@waiting'; squeue -h -t PENDING -S -p -o %F 2>/dev/null | awk '!seen[$0]++'; fi
 fi
 echo '@sizes'
-cd -- "$folder" 2>/dev/null && for t in $tokens; do echo "$t/output.log"; done | xargs stat -c '%n %s' 2>/dev/null
+cd -- "$folder" 2>/dev/null && for t in $tokens; do echo "$t/output.log"; done | xargs stat -L -c '%n %s' 2>/dev/null
 true
 """
 
@@ -219,10 +220,9 @@ class SlurmJobs:
         """Run a submission; it is repeated while Slurm does not answer, for it finds what it submitted before."""
         text = _assigned(given) + f"set -- {shlex.join(words)}\n" + program
         deadline = self._clock() + min(self._settings.patience, 600.0)
+        shell = ["bash", "-l", "-s"] if login_shell else ["sh", "-s"]  # modules are there in login shells only
         while True:
-            done = self._connection.run(
-                ["sh", "-s"], stdin=text.encode(), timeout=_COMMAND_SECONDS, repeatable=True, login_shell=login_shell
-            )
+            done = self._connection.run(shell, stdin=text.encode(), timeout=_COMMAND_SECONDS, repeatable=True)
             if done.exit_status == 0:
                 return done.text.strip().splitlines()[-1]
             if done.exit_status != 4:

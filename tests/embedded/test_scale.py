@@ -119,6 +119,8 @@ def test_scaled_out_and_in_and_undeployed(farm: Farm) -> None:
     orch("scale", "Machine=2")
     lines = farm.trace()
     assert "was scaled since" in orch("executions", "resume", run, status=2).stderr
+    orch("run", "restart")
+    assert Counter(farm.trace()) == lifecycle({"Worker": ["stop", "start"]}, range(2), 2)
     assert Counter(lines) == lifecycle(DOWN, range(2, 5), 5) + hooks(REMOVED, range(2, 5), 5)
     assert farm.states() == expected_states(2)
 

@@ -414,7 +414,8 @@ EOF
 
 # Site-wide: what a real login node has in /etc/profile.d
 write_modules() {
-    mkdir -p "$S/modulefiles/COMPSs"
+    mkdir -p "$S/modulefiles/COMPSs" "$S/apps/COMPSs/3.3/Runtime/scripts/user"
+    install -m 755 "$(dirname "${BASH_SOURCE[0]}")/enqueue_compss" "$S/apps/COMPSs/3.3/Runtime/scripts/user/"
     cat >"$S/modulefiles/COMPSs/3.3" <<EOF
 #%Module1.0
 ## A stand-in for a site's COMPSs module (Tcl syntax: read by Lmod and by Environment Modules)

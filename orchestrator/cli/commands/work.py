@@ -32,6 +32,13 @@ detach_option = click.option("--detach", is_flag=True, help="Only queue it for `
 @input_options
 @click.option("--site", help="The site that every abstract node stands for.")
 @click.option("--match", "matches", multiple=True, metavar="NODE=SITE", help="The site of one abstract node.")
+@click.option(
+    "--or-site",
+    "instead",
+    multiple=True,
+    metavar="SITE",
+    help="The site to take in the place of one that is out of reach or refuses such jobs. May be repeated.",
+)
 @click.option("--lock", is_flag=True, help="Write down in orch.lock what the topology is made of, first.")
 @click.option("--dry-run", is_flag=True, help="Show what is different and what would be done, and do nothing.")
 @policy_options
@@ -46,6 +53,7 @@ def deploy(
     inputs_file: Path | None,
     site: str | None,
     matches: tuple[str, ...],
+    instead: tuple[str, ...],
     lock: bool,
     dry_run: bool,
     timeouts: tuple[str, ...],
@@ -81,6 +89,7 @@ def deploy(
         given=given,
         site=site,
         matches=read_matches(matches) or None,
+        instead=instead,
         overrides=read_overrides(timeouts, retries, continued, parallel),
     )
     if dry_run:
