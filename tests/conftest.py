@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from support import required
+from support.orch import Orch, Workflow
 
 # the same examples every time in CI, and no verdict by the clock on a shared machine
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -30,3 +32,21 @@ def samples() -> Path:
     """The folder of public sample documents beside the checkout."""
     required(SAMPLES.is_dir(), f"no public samples at {SAMPLES}")
     return SAMPLES
+
+
+@pytest.fixture
+def orch(tmp_path: Path) -> Iterator[Orch]:
+    runner = Orch(tmp_path)
+    yield runner
+    runner.stop()
+
+
+@pytest.fixture
+def workflow(orch: Orch) -> Workflow:
+    return Workflow(orch)
+
+
+@pytest.fixture
+def deployed(workflow: Workflow) -> Workflow:
+    workflow.orch("deploy", workflow.topology)
+    return workflow

@@ -119,7 +119,8 @@ class _Placed:
             there = Path(self.home.connections.folder(site, *self.login(site)))
         return SiteFolders(
             jobs=own / "jobs",
-            images=own / "images",
+            # one builder for all sites: an image that is built for one may be brought to others, too
+            images=self.home.settings.site_folder(LOCAL) / "images",
             transferred=there / "transferred",
             unpacked=there / "unpacked",
             catalogue=self.home.catalogue_folder(site),

@@ -213,7 +213,8 @@ def _modules(site: Site, connection: Connection) -> str:
     done = connection.run(["module", "load", *site.modules], login_shell=True, repeatable=True)
     said = done.error_text
     if done.exit_status or re.search(r"not found|unknown|error", said, re.IGNORECASE):
-        raise _Wrong(said.splitlines()[0] if said else "module load failed", "see `module avail` there; mend `modules`")
+        told = " ".join(said.split())[:200] or "module load failed"
+        raise _Wrong(f"{', '.join(site.modules)}: {told}", "see `module avail` there; mend `modules`")
     return ", ".join(site.modules)
 
 

@@ -50,7 +50,7 @@ CTLD_PORT=$BASE DBD_PORT=$((BASE + 1)) SQL_PORT=$((BASE + 2))
 NODE_PREFIX=hpcnode
 HOST=$(hostname -s)
 home_of() { echo "$S/home/$1"; }
-key_of() { [ "$1" = "$U" ] && echo "$S/keys/id_ed25519" || echo "$S/keys/id_ed25519-$1"; }
+key_of() { [ "$1" = "${USERS[0]}" ] && echo "$S/keys/id_ed25519" || echo "$S/keys/id_ed25519-$1"; }
 export SLURM_CONF=$S/etc/slurm.conf
 
 say() { printf '[cluster %4ss] %s\n' "$SECONDS" "$*"; }
@@ -191,8 +191,9 @@ extra_address() { # extra_address add|del
 ours() { [ "$(getent passwd "$1" | cut -d: -f5)" = "$GECOS" ]; }
 
 make_user() { # make_user NAME
-    local i U=$1 H key
+    local i H key
     H=$(home_of "$1") key=$(key_of "$1")
+    local U=$1 # not before: key_of compares with the first user's name
     if ! id "$U" >/dev/null 2>&1; then
         useradd --home-dir "$H" --no-create-home --shell /bin/bash --comment "$GECOS" "$U"
     elif [ "$(getent passwd "$U" | cut -d: -f6)" != "$H" ]; then
@@ -506,11 +507,13 @@ CLUSTER_MODULES=$MODULES"
     elif status >/dev/null 2>&1; then say 'already up'; return 0; fi
     printf '%s\n' "$new" >"$S/settings"
     say 'packages are there'
+    # before anything of this machine is changed: another cluster may be up
+    check_ports slurmctld "127.0.0.1:$CTLD_PORT"; check_ports sshd "127.0.0.1:$SSH_PORT"
+    check_ports "sshd-$(node 1)" "$(node_ssh 1):22"
     write_config
     hosts_file add
     extra_address add
 
-    check_ports slurmctld "127.0.0.1:$CTLD_PORT"; check_ports sshd "127.0.0.1:$SSH_PORT"
     start sshd /usr/sbin/sshd -D -e -f "$S/etc/sshd_config" -o ListenAddress="127.0.0.1:$SSH_PORT"
     for ((i = 1; i <= NODES; i++)); do
         check_ports "sshd-$(node $i)" "$(node_ssh $i):22"
@@ -610,7 +613,9 @@ case ${1:-} in
     up) up ;;
     down) down ;;
     status) trap - ERR; status ;;
-    stop) [ -n "${2:-}" ] || die 'stop what? see: status'; stop "$2" ;;
+    stop) # who is logged in falls out with sshd, as when the machine goes
+        [ -n "${2:-}" ] || die 'stop what? see: status'
+        if [ "$2" = sshd ]; then stop "$2" tree; else stop "$2"; fi ;;
     env) show_env ;;
     log) echo "$S/log/sshd.out" ;;
     clean) clean ;;
