@@ -26,7 +26,8 @@ demo-cluster: .venv/.developer
 	@PATH="$(abspath $(BIN)):$$PATH" bash topologies/minimal_workflow/demo-cluster.sh
 
 test: check
-	$(PYTEST) tests --ignore tests/unit
+	$(PYTEST) tests --ignore tests/unit --ignore tests/cluster
+	$(BIN)/python -m pytest tests/cluster
 
 check: lint types imports fast
 

@@ -192,6 +192,7 @@ def _parts(home: Home, execution: Execution, slots: SiteSlots) -> ExecutionParts
         kind_of=placed.kind,
         reference=placed.reference,
         scheduler=home.connections.scheduler_of,
+        job_folder=lambda job: home.settings.site_folder(job.site) / "jobs" / job.token,
         job_context=placed.job_context,
         job_variables=placed.job_variables,
         slots=ExecutionSlots(slots, execution.id, lambda site: limits.get(site) or None),

@@ -36,7 +36,8 @@ class ExecutionParts:
 
     ``kind_of`` tells how a node's operations become jobs that orch watches itself, None for nodes whose playbooks do
     it all; ``reference`` says where a node's job of a token is to be found, ``scheduler`` gives the scheduler that has
-    it, None for jobs that a playbook hands to our launcher; ``job_variables`` are the variables that a playbook needs
+    it, None for jobs that a playbook hands to our launcher; ``job_folder`` is where a job's output files are kept on
+    this machine; ``job_variables`` are the variables that a playbook needs
     to reach the launcher; ``slots`` are the places for its jobs at the sites; ``outputs`` evaluate the outputs of the
     workflow, each raising OrchError or ValueError when it cannot be told.
     """
@@ -47,6 +48,7 @@ class ExecutionParts:
     kind_of: Callable[[str], JobKind | None]
     reference: Callable[[str, str], JobReference]
     scheduler: Callable[[JobReference], Scheduler | None]
+    job_folder: Callable[[JobReference], Path]
     job_context: Callable[[str, str], JobContext]
     job_variables: Callable[[str], Mapping[str, Value]]
     slots: ExecutionSlots

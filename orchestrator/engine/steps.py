@@ -427,6 +427,7 @@ class StepRunner:
         faults.reach(f"watch.ended:{step.node}")
         if report.state is JobState.VANISHED:
             await self._end_rest_of(job)
+        await asyncio.to_thread(self._collect, step, job)
         await self._end_job(job, report.state, report.detail)
         faults.reach(f"job.ended:{step.node}")
         if report.state is JobState.COMPLETED:
@@ -447,6 +448,15 @@ class StepRunner:
         if failure is not None:
             text = f"{job.node}: what is left of job {job.reference.id} may go on: {failure.message}"
             self._events.add(job.execution_id, "job", text, level="warning", step=job.step, node=job.node)
+
+    def _collect(self, step: PlanStep, job: JobRecord) -> None:
+        """Bring a job's output files here; when they cannot be had, that is told and is no failure."""
+        scheduler = self._parts.scheduler(job.reference)
+        if scheduler is not None:
+            try:
+                scheduler.collect(job.reference.token, self._parts.job_folder(job.reference))
+            except OrchError as error:
+                self._event(step, "job", f"its output files could not be brought: {error.message}", level="warning")
 
     async def _out_of_time(self, step: PlanStep, job: JobRecord) -> Failure:
         failure = await self._cancel_job(job)

@@ -28,6 +28,7 @@ OUTPUT = "output.log"
 TASKS = "tasks"
 """The file with the number of tasks of a job."""
 
+_COLLECTED = ("-name", OUTPUT, "-o", "-name", "compss-*.err", "-o", "-name", "exit")
 _COMMAND_SECONDS = 120.0
 _OUTPUT_CHUNK = 256 * 1024
 _RETRY_SECONDS = 5.0
@@ -347,6 +348,14 @@ class SlurmJobs:
                 f"site {self._site!r}: the job {token} could not be cancelled: {done.error_text}",
                 hint=f"log in there and see: squeue --me --name={token}",
             )
+
+    def collect(self, token: str, folder: Path) -> None:
+        """Bring the output files of a job, and its exit status, into a folder of this machine. Raises SiteError."""
+        place = f"{self._jobs}/{token}"
+        words = ["find", "-L", place, "-maxdepth", "1", "-type", "f", "(", *_COLLECTED, ")", "-printf", "%f\\0"]
+        done = self._connection.run(words, repeatable=True)
+        for name in filter(None, done.text.split("\0")):
+            self._connection.get(f"{place}/{name}", folder / name)
 
     @property
     def _jobs(self) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from orchestrator.jobs.submission import Submission, Submitted
@@ -37,6 +38,9 @@ class Scheduler(JobBackend, Protocol):
 
     def cancel(self, token: str) -> None:
         """End a job; one that has ended, or never was, is left alone."""
+
+    def collect(self, token: str, folder: Path) -> None:
+        """Bring what a job has written to its standard output and error into a folder of this machine."""
 
 
 _SHARE = 9

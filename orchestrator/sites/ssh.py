@@ -251,7 +251,7 @@ class SshConnection:
         new = file.with_name(f".new-{file.name}")
 
         async def get(sftp: asyncssh.SFTPClient) -> None:
-            await sftp.get(place, str(new))
+            await sftp.get(place, str(new), follow_symlinks=True)
             mode = (await sftp.stat(place)).permissions or 0
             await asyncio.to_thread(new.chmod, 0o755 if mode & 0o100 else 0o644)
 
