@@ -82,6 +82,7 @@ def work(
     while not stopped():
         yield from worker.turn()
         threading.Event().wait(_TURN_SECONDS)
+    yield from worker.ended()
 
 
 def _prune_daily(home: Home, on_pruned: Callable[[Pruned], None]) -> None:
@@ -108,7 +109,7 @@ class _Worker:
                 "the connection to the database that holds this worker's lock was lost",
                 hint="start the worker again when the database can be reached",
             )
-        yield from self._ended()
+        yield from self.ended()
         if time.monotonic() - self._looked >= _ORPHANS_SECONDS:
             self._looked = time.monotonic()
             yield from self._take_over()
@@ -119,7 +120,8 @@ class _Worker:
         engine = self._home.engine
         return min(self._jobs - len(engine.carried_out), _BUSY - engine.busy)
 
-    def _ended(self) -> Iterator[Report]:
+    def ended(self) -> Iterator[Report]:
+        """What has ended since this was asked."""
         engine = self._home.engine
         for execution_id in sorted(engine.carried_out):
             try:

@@ -18,6 +18,7 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.terminal import Terminal, clean
 from orchestrator.cli.text import duration, shown, table
 from orchestrator.cli.views import JsonView, LineView, QuietView, View
+from orchestrator.errors import StorageError
 from orchestrator.model.values import Value
 from orchestrator.state import Execution, ExecutionStatus, Failure
 
@@ -64,9 +65,14 @@ def see_through(session: Session, execution_id: str, *, after: int = 0, verbose:
     """
     try:
         watch(session, execution_id, after=after, verbose=verbose)
+        return tell_end(session, execution_id)
     except Left as left:
         return left.status
-    return tell_end(session, execution_id)
+    except StorageError as error:
+        remedy = f"`orch executions resume {execution_id}`"
+        if remedy in (error.hint or ""):
+            raise
+        raise StorageError(error.message, hint=f"{error.hint}; then {remedy}" if error.hint else remedy) from error
 
 
 def watch(session: Session, execution_id: str, *, after: int = 0, verbose: bool = False) -> None:
