@@ -18,7 +18,7 @@ from pathlib import Path
 from orchestrator.errors import SiteError, WorkError
 from orchestrator.jobs.batch import array_indices, sbatch_words, shell_script
 from orchestrator.jobs.pycompss import PROGRAM
-from orchestrator.jobs.slurm_states import NEVER, Row, job_number, merged, read_rows, report
+from orchestrator.jobs.slurm_states import NEVER, Row, job_number, merged, read_rows, report, seen_tasks
 from orchestrator.jobs.submission import BatchOptions, Submission, Submitted
 from orchestrator.model.jobs import JobReport, JobState
 from orchestrator.services import application
@@ -32,6 +32,8 @@ _COLLECTED = ("-name", OUTPUT, "-o", "-name", "compss-*.err", "-o", "-name", "ex
 _COMMAND_SECONDS = 120.0
 _OUTPUT_CHUNK = 256 * 1024
 _RETRY_SECONDS = 5.0
+_UNSEEN_TASKS_SECONDS = 300.0
+"""For so long tasks of an array may be seen nowhere; waiting ones that somebody cancels singly never are again."""
 
 _FIND_OR_SUBMIT = r"""
 set -u; LC_ALL=C; export LC_ALL
@@ -277,8 +279,11 @@ class SlurmJobs:
         rows = merged([_still_there(row) for row in queue], history)
         number = int(code) if (code := exits.get(token, "").strip()).isdigit() else None
         if rows and all(row.known is not None for row in rows):
+            tasks = self._tasks(token, entry, rows)
+            found = report(rows, _position(rows, waiting), tasks)
+            if not found.state.final and all(row.known and row.known.final for row in rows):
+                return self._without_the_rest(entry, rows, tasks, found)
             entry.unknown_since = None
-            found = report(rows, _position(rows, waiting), self._tasks(token, entry, rows))
             if any(row.reason in NEVER for row in rows):
                 with contextlib.suppress(SiteError):
                     self.cancel(token)
@@ -297,6 +302,17 @@ class SlurmJobs:
         if strange:
             return JobReport(JobState.FAILED, f"Slurm says {strange}, which is no state that orch knows")
         return JobReport(JobState.VANISHED, "neither squeue nor sacct knows it")
+
+    def _without_the_rest(self, entry: _Known, rows: Sequence[Row], tasks: int, found: JobReport) -> JobReport:
+        """An array of which all that is seen has ended, and some is not seen: sacct is behind, or never had it."""
+        now = self._clock()
+        entry.unknown_since = now if entry.unknown_since is None else entry.unknown_since
+        if now - entry.unknown_since < min(self._settings.patience, _UNSEEN_TASKS_SECONDS):
+            return found
+        seen = sum(number for _, number in seen_tasks(rows, tasks))
+        worst = report(rows, tasks=seen).state
+        state = JobState.VANISHED if worst is JobState.COMPLETED else worst
+        return JobReport(state, f"{found.detail}, {tasks - seen} that neither squeue nor sacct knows")
 
     def _tasks(self, token: str, entry: _Known, rows: Sequence[Row]) -> int:
         if entry.tasks is None:

@@ -101,8 +101,16 @@ def merged(queue: Sequence[Row], history: Sequence[Row]) -> list[Row]:
         if known is None or (known.known and known.known.final and row.known and row.known.final):
             found[row.id] = row
     if any("_" not in row.id for row in queue):
-        return [row for row in found.values() if "_" not in row.id]
+        # squeue writes 7 for what was left of 7_[1-9] when that was cancelled by name; sacct may still have the list
+        return [row for row in found.values() if "_[" not in row.id]
     return list(found.values())
+
+
+def seen_tasks(rows: Sequence[Row], tasks: int) -> list[tuple[Row, int]]:
+    """How many tasks each row stands for; one with the id of the whole array, for those that no other row names."""
+    named = sum(row.tasks for row in rows if "_" in row.id)
+    left = max(tasks - named, 0) if named else tasks
+    return [(row, row.tasks if "_" in row.id else left) for row in rows]
 
 
 def report(rows: Sequence[Row], position: str = "", tasks: int = 1) -> JobReport:
@@ -110,15 +118,15 @@ def report(rows: Sequence[Row], position: str = "", tasks: int = 1) -> JobReport
     if len(rows) == 1 and rows[0].tasks == 1 and tasks == 1:
         return _single(rows[0], position)
     counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.state] = counts.get(row.state, 0) + row.tasks
-    told = ", ".join(f"{count} {state.lower()}" for state, count in sorted(counts.items()))
+    for row, number in seen_tasks(rows, tasks):
+        counts[row.state] = counts.get(row.state, 0) + number
+    told = ", ".join(f"{count} {state.lower()}" for state, count in sorted(counts.items()) if count)
     states = [row.known for row in rows]
     if any(row.reason in NEVER for row in rows):
         return JobReport(JobState.FAILED, "DependencyNeverSatisfied")
     if JobState.RUNNING in states:
         return JobReport(JobState.RUNNING, told)
-    if any(state is None or not state.final for state in states) or sum(row.tasks for row in rows) < tasks:
+    if any(state is None or not state.final for state in states) or sum(counts.values()) < tasks:
         begun = any(state is not None and state.final for state in states)
         return JobReport(JobState.RUNNING if begun else JobState.QUEUED, _joined(told, position))
     worst = next(state for state in WORST if state in states)

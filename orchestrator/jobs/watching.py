@@ -44,7 +44,10 @@ class Scheduler(JobBackend, Protocol):
 
 
 _SHARE = 9
-"""A turn of looking at jobs is followed by a pause of at least this many times its length."""
+"""A turn of looking at jobs is followed by a pause of at least this many times its length, up to a limit."""
+
+_LONGEST_PAUSE = 10.0
+"""Seconds: a turn that an outage made long is not followed by an even longer time of knowing nothing."""
 
 News = dict[str, tuple[str, int]]
 """By token: new output of a job, and the offset at its end."""
@@ -109,7 +112,8 @@ class Watcher:
                     _tell(watched, reports[token])
                 if group.jobs:
                     # thousands of jobs must not keep the process busy with looking at them
-                    await asyncio.sleep(max(group.backend.interval, _SHARE * (time.monotonic() - began)))
+                    pause = min(_SHARE * (time.monotonic() - began), _LONGEST_PAUSE)
+                    await asyncio.sleep(max(group.backend.interval, pause))
         except Exception as error:
             for watched in group.jobs.values():
                 if not watched.done.done():
