@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.cluster import Cluster, slurm_cluster
+from support.cluster import Cluster
 from support.orch import Orch, Workflow
 
 ROOT = Path(__file__).parents[2]
@@ -22,12 +21,6 @@ GONE = """
     key: bed
     scheduler: slurm
 """
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    with slurm_cluster() as running:
-        yield running
 
 
 @pytest.fixture

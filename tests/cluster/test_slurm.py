@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from support.cluster import Cluster, slurm_cluster
+from support.cluster import Cluster
 from support.orch import wait_for
 
 from orchestrator.errors import SiteError, WorkError
@@ -18,12 +18,6 @@ from orchestrator.sites import Slurm, SshSettings
 from orchestrator.sites.ssh import SshConnection
 
 ONE = BatchOptions(memory="50M", tasks=1)
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    with slurm_cluster() as running:
-        yield running
 
 
 def connect(cluster: Cluster) -> SshConnection:
@@ -107,6 +101,12 @@ class TestEnds:
         script = 'test "$SLURM_ARRAY_TASK_ID" != 2'
         name, _ = submit(jobs, "/bin/sh", "-c", script, options=BatchOptions(memory="50M", array="0-4"))
         assert reach(jobs, name, JobState.FAILED).detail == "4 completed, 1 failed"
+
+    def test_an_array_is_cancelled_when_a_part_of_it_runs(self, jobs: SlurmJobs) -> None:
+        name, _ = submit(jobs, "sleep", "300", options=BatchOptions(memory="50M", array="0-4%1"))
+        reach(jobs, name, JobState.RUNNING)
+        jobs.cancel(name)
+        assert reach(jobs, name, JobState.CANCELLED).detail == "5 cancelled"
 
     def test_a_lost_node(self, jobs: SlurmJobs, cluster: Cluster) -> None:
         options = BatchOptions(memory="50M", extra=("no-requeue", "nodelist=hpcnode3"))
