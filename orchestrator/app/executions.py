@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from orchestrator.app.step_names import named_steps
 from orchestrator.app.wiring import Home
 from orchestrator.errors import UserError
 from orchestrator.model.decoding import from_json
+from orchestrator.model.jobs import JobState
 from orchestrator.model.plan import Plan, StepKind
 from orchestrator.state import (
     Deployment,
@@ -68,8 +71,25 @@ def show_execution(home: Home, execution_id: str) -> ExecutionDetails:
         _summary(home, execution, name),
         _plan(execution),
         home.store.ledger(execution.id),
-        home.store.jobs(execution.id),
+        _as_last_heard(home, execution.id),
     )
+
+
+def _as_last_heard(home: Home, execution_id: str) -> list[JobRecord]:
+    """The jobs; those that have not ended are as the events tell them: only a job's end is recorded with it."""
+    jobs = home.store.jobs(execution_id)
+    if all(job.state.final for job in jobs):
+        return jobs
+    heard = {}
+    for event in home.store.events(execution_id, wanted=EventFilter(kinds=("job",))):
+        if event.data and {"job", "state"} <= event.data.keys():
+            heard[event.data["job"]] = (JobState(event.data["state"]), event.text.partition(": ")[2])
+
+    def current(job: JobRecord) -> JobRecord:
+        state, detail = heard.get(job.reference.id, (job.state, job.detail))
+        return job if job.state.final or state.final else msgspec.structs.replace(job, state=state, detail=detail)
+
+    return [current(job) for job in jobs]
 
 
 def step_states(details: ExecutionDetails) -> dict[str, str]:

@@ -48,6 +48,12 @@ def test_ctrl_c_detaches_while_the_job_goes_on(deployed: Workflow, orch: Orch) -
 def test_cancel_from_another_terminal_ends_the_processes_of_the_job(deployed: Workflow, orch: Orch) -> None:
     deployed.hold()
     process, pid = running(deployed, orch)
+    shown = orch.executions()[0]["id"]
+
+    def states() -> list[str]:
+        return [job["state"] for job in orch.json("executions", "show", shown)["jobs"]]
+
+    wait_for(lambda: states() == ["completed", "running"], "the job to be shown as running")
     orch("executions", "cancel", orch.executions()[0]["id"])
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 1, said
