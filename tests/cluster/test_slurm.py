@@ -84,11 +84,6 @@ class TestEnds:
         reach(jobs, name, JobState.CANCELLED)
         jobs.cancel(name)
 
-    def test_time_limit(self, jobs: SlurmJobs) -> None:
-        # one minute is the shortest limit, and Slurm looks at limits every half minute
-        name, _ = submit(jobs, "sleep", "300", options=BatchOptions(memory="50M", time="1"))
-        assert "time limit" in reach(jobs, name, JobState.TIMEOUT, limit=130).detail
-
     def test_a_dependency_that_never_comes(self, jobs: SlurmJobs, cluster: Cluster) -> None:
         first, number = submit(jobs, "false")
         reach(jobs, first, JobState.FAILED)
