@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import debian_program
+from support.sshd import ssh_server
 
 from orchestrator.ansible import (
     EventKind,
@@ -911,52 +910,25 @@ def test_without_a_warm_process_runs_are_carried_the_ordinary_way(
 @pytest.fixture
 def ssh_host(tmp_path: Path) -> Iterator[Callable[[str], Host]]:
     """A real ssh server of this user; gives a host for the text of a private key."""
-    sshd = debian_program("sshd", "openssh-server")
-    folder = tmp_path / "sshd"
-    folder.mkdir(mode=0o700)
-    for name in ("host_key", "user_key"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = {
-        "Port": port,
-        "ListenAddress": "127.0.0.1",
-        "HostKey": folder / "host_key",
-        "AuthorizedKeysFile": folder / "user_key.pub",
-        "StrictModes": "no",
-        "UsePAM": "no",
-        "PidFile": "none",
-    }
-    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    server = subprocess.Popen([sshd, "-D", "-e", "-f", "/dev/null", *words], stderr=subprocess.DEVNULL)
-    known = folder / "known_hosts"
-    known.write_text(f"[127.0.0.1]:{port} {(folder / 'host_key.pub').read_text()}")
+    with ssh_server(tmp_path / "sshd") as server:
+        known = tmp_path / "known_hosts"
+        known.write_text(f"[127.0.0.1]:{server.port} {server.host_key}\n")
 
-    def listens() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
+        def host(known_hosts: str) -> Host:
+            return Host(
+                "N_0",
+                {
+                    "ansible_connection": "ssh",
+                    "ansible_host": "127.0.0.1",
+                    "ansible_port": server.port,
+                    "ansible_user": getpass.getuser(),
+                    "ansible_python_interpreter": sys.executable,
+                    "ansible_ssh_private_key": Secret(server.user_key),
+                    "ansible_ssh_common_args": f"-o UserKnownHostsFile={known_hosts} -o IdentitiesOnly=no",
+                },
+            )
 
-    def host(known_hosts: str) -> Host:
-        return Host(
-            "N_0",
-            {
-                "ansible_connection": "ssh",
-                "ansible_host": "127.0.0.1",
-                "ansible_port": port,
-                "ansible_user": getpass.getuser(),
-                "ansible_python_interpreter": sys.executable,
-                "ansible_ssh_private_key": Secret((folder / "user_key").read_text()),
-                "ansible_ssh_common_args": f"-o UserKnownHostsFile={known_hosts} -o IdentitiesOnly=no",
-            },
-        )
-
-    try:
-        wait_for(listens)
         yield lambda which: host(str(known) if which == "known" else "/dev/null")
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def test_a_host_is_reached_with_a_key_that_is_only_a_value(room: Room, ssh_host: Callable[[str], Host]) -> None:
