@@ -308,8 +308,10 @@ class Store:
         of_execution = sa.update(t.ledger).where(was.execution_id == execution_id)
         connection.execute(of_execution.where(was.cancel_requested.is_not(None)).values(cancel_requested=None))
         done, skipped = StepStatus.DONE.value, StepStatus.SKIPPED.value
+        # what was under way when its process was left may have submitted a job
+        redone = [done, skipped, StepStatus.STALE.value, StepStatus.RUNNING.value]
         for step in rework.again:
-            named = of_execution.where(was.step == step, was.status.in_([done, skipped, StepStatus.STALE.value]))
+            named = of_execution.where(was.step == step, was.status.in_(redone))
             connection.execute(named.values(status=StepStatus.STALE.value, fingerprint=None))
         for step in rework.below:
             behind = of_execution.where(was.step == step, was.status == done)

@@ -209,6 +209,19 @@ def test_the_running_job_of_a_step_that_is_done_again_is_cancelled_first(deploye
     assert len(orch.job_folders("StageInData")) == 1
 
 
+def test_a_job_whose_submission_was_broken_off_is_cancelled_too(deployed: Workflow, orch: Orch) -> None:
+    hold = deployed.hold()
+    orch("run", "exec_job", *deployed.arguments(), status=-signal.SIGKILL, ORCH_KILL_AT="submit.after:PyCOMPSJob")
+    pid = int(wait_for(deployed.trace, "the job to run")[0].split()[0])
+    again = orch.start("executions", "resume", "--from", "count_words")
+    wait_for(lambda: len(deployed.trace()) == 2, "another job")
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    hold.unlink()
+    said, _ = again.communicate(timeout=120)
+    assert again.returncode == 0, said
+
+
 def test_the_log_says_what_is_asked_for(place: Place, orch: Orch) -> None:
     place.make("fail-B")
     orch("run", "chain", status=1)
