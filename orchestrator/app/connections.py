@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from orchestrator.app.ssh_keys import FOLDER, PRIVATE_KEY
 from orchestrator.errors import ConfigurationError
 from orchestrator.jobs import Scheduler, SlurmJobs
 from orchestrator.model.jobs import JobReference
@@ -14,21 +15,15 @@ from orchestrator.secrets import SecretStore
 from orchestrator.sites import Connection, ConnectionKind, LocalConnection, SchedulerKind, Site, SshSettings
 from orchestrator.sites.site import ACCEPT_NEW, Jump
 
-CREDENTIALS = "ssh-credentials"
-"""Where the private keys of users are in the secret store."""
-
-SLURM = "slurm"
-_PRIVATE_KEY = "privateKey"
-
 
 def secret_path(key: str) -> str:
     """The path of a private key: an id is one below ``ssh-credentials``, what has a slash in it is a path itself."""
-    return key if "/" in key else f"{CREDENTIALS}/{key}"
+    return key if "/" in key else f"{FOLDER}/{key}"
 
 
 def private_key(secrets: SecretStore, key: str) -> Secret:
     """A private key of the secret store. Raises SecretError."""
-    found = secrets.get(secret_path(key), _PRIVATE_KEY)
+    found = secrets.get(secret_path(key), PRIVATE_KEY)
     return found if isinstance(found, Secret) else Secret(str(found))
 
 
@@ -135,7 +130,7 @@ class Connections:
 
     def scheduler_of(self, reference: JobReference) -> Scheduler | None:
         """The scheduler that has a job; None when our own launcher has it. Raises ConfigurationError."""
-        if reference.backend != SLURM:
+        if reference.backend != SlurmJobs.name:
             return None
         site = self._sites.get(reference.site)
         if site is None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.app.connections import SLURM
 from orchestrator.app.placement import site_of
 from orchestrator.app.update_operations import UpdateOperations
 from orchestrator.app.updating import as_before, before_of, merged
@@ -25,6 +24,7 @@ from orchestrator.jobs import (
     Login,
     SiteFolders,
     SiteSlots,
+    SlurmJobs,
     Watcher,
     dag_run,
     first_given,
@@ -164,7 +164,7 @@ class _Placed:
         if site.scheduler is SchedulerKind.LOCAL or self.kind(node) not in SCHEDULED:
             return JobReference(site=site.name, backend=LocalJobs.name, token=token, id=token)
         user, key = self.login(site)
-        return JobReference(site=site.name, backend=SLURM, token=token, id=token, user=user, key=key)
+        return JobReference(site=site.name, backend=SlurmJobs.name, token=token, id=token, user=user, key=key)
 
     def job_variables(self, node: str) -> Mapping[str, Value]:
         """How a playbook reaches the launcher of the node's site."""

@@ -151,25 +151,6 @@ def begin_deploy(home: Home, prepared: Prepared) -> Started | None:
     return start(home, deployment, UPDATE, {}, prepared.plan, prepared.warnings, update.base.execution)
 
 
-def deploy(
-    home: Home,
-    file: Path,
-    *,
-    name: str | None = None,
-    given: Mapping[str, Given] | None = None,
-    site: str | None = None,
-    matches: Mapping[str, str] | None = None,
-    overrides: Overrides | None = None,
-) -> Started | None:
-    """Deploy a topology: its workflow ``install`` is started, or the update of what has its name.
-
-    A deployment of that name whose deploying failed is begun anew. None when what is deployed is up to date without
-    carrying anything out. Raises before anything is touched, as :func:`prepare_deploy` does.
-    """
-    prepared = prepare_deploy(home, file, name=name, given=given, site=site, matches=matches, overrides=overrides)
-    return begin_deploy(home, prepared)
-
-
 def run(
     home: Home,
     workflow: str,
@@ -178,7 +159,7 @@ def run(
     given: Mapping[str, Given] | None = None,
     overrides: Overrides | None = None,
 ) -> Started:
-    """Run a workflow of a deployment. Raises before anything is touched, as :func:`deploy` does."""
+    """Run a workflow of a deployment. Raises before anything is touched, as :func:`prepare_deploy` does."""
     deployment = find_deployment(home, deployment_name)
     topology = topology_of(deployment)
     if workflow in CHANGING:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 FOLDER = "ssh-credentials"
 """Where HPCWaaS keeps the keys of users."""
 
+PRIVATE_KEY = "privateKey"
+"""The key of a path there that holds the private key."""
+
 SMALLEST_RSA, LARGEST_RSA, DEFAULT_RSA = 2048, 16384, 4096
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -86,7 +89,7 @@ def ssh_keys(home: Home) -> Sequence[SshKey]:
 
 def ssh_key(home: Home, key_id: str) -> SshKey:
     """One key. Raises UserError when there is none."""
-    if _ID.fullmatch(key_id) is None or "privateKey" not in home.secrets.keys(_path(key_id)):
+    if _ID.fullmatch(key_id) is None or PRIVATE_KEY not in home.secrets.keys(_path(key_id)):
         raise UserError(f"there is no SSH key {key_id!r}", hint="`orch ssh-keys list` shows what there is")
     return _read(home, key_id)
 
@@ -110,7 +113,7 @@ def _keep(home: Home, key: PrivateKeyTypes, name: str) -> SshKey:
     public = f"{_public_line(key)} {name or f'orch-{key_id}'}"
     created = datetime.now(UTC).isoformat(timespec="seconds")
     values: dict[str, str | Secret] = {
-        "privateKey": Secret(private.decode()),
+        PRIVATE_KEY: Secret(private.decode()),
         "publicKey": public,
         "created": created,
         **({"name": name} if name else {}),
@@ -136,8 +139,8 @@ def _read(home: Home, key_id: str) -> SshKey:
 
     try:
         public = text("publicKey").strip()
-        if not public and "privateKey" in known:
-            public = _public_line(_private_key(store.get(path, "privateKey").reveal().encode(), None))
+        if not public and PRIVATE_KEY in known:
+            public = _public_line(_private_key(store.get(path, PRIVATE_KEY).reveal().encode(), None))
     except (SecretStoreUnavailable, SecretAccessError):
         raise
     except (UserError, SecretError):
