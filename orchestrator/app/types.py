@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.app.settings import Settings
@@ -108,23 +108,30 @@ def list_types(settings: Settings) -> list[NodeTypeView]:
     return views_of(catalog_of(settings))
 
 
-def find_type(settings: Settings, name: str) -> NodeTypeView:
-    """The node type of this name, which may be short (what stands after the last dot).
+def find_types(settings: Settings, name: str) -> list[NodeTypeView]:
+    """The node types that a name stands for: the one called so, else all whose names end with it after a dot.
 
-    Raises UserError for a name that no type has, or that several have.
+    Capital letters do not count in a short name, unless there is a type whose name has just these. Raises UserError
+    when there is none.
     """
     views = list_types(settings)
-    for view in views:
-        if view.name == name:
-            return view
-    fitting = [view for view in views if view.name.rpartition(".")[2].lower() == name.lower()]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        names = ", ".join(view.name for view in fitting)
-        raise UserError(f"several node types are called {name!r}", hint=f"name one of them in full: {names}")
-    hint = did_you_mean(name, [view.name for view in views]) or "`orch types` lists all"
-    raise UserError(f"there is no node type {name!r}", hint=hint)
+    ends = f".{name}"
+    for fits in (
+        lambda known: known == name,
+        lambda known: known.endswith(ends),
+        lambda known: f".{known}".lower().endswith(ends.lower()),
+    ):
+        if found := [view for view in views if fits(view.name)]:
+            return found
+    raise UserError(f"there is no node type {name!r}", hint=_near(name, views) or "`orch types` lists all")
+
+
+def _near(name: str, views: Sequence[NodeTypeView]) -> str | None:
+    """The hint for a name that no type has: it may be like a whole name, or like the end of one."""
+    if (hint := did_you_mean(name, [view.name for view in views])) is not None:
+        return hint
+    dots = name.count(".")
+    return did_you_mean(name, {".".join(view.name.split(".")[-dots - 1 :]) for view in views})
 
 
 def views_of(catalog: Catalog) -> list[NodeTypeView]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,7 +81,37 @@ class Command(click.Command):
         self.params.extend(common_options(shown=False))
 
 
-class Group(click.Group):
+class Branch(click.Group):
+    """A command that has commands: by itself it prints its help; of a wrong word it says which may have been meant."""
+
+    def __init__(self, *words: Any, **settings: Any) -> None:
+        settings |= {"invoke_without_command": True, "no_args_is_help": False}
+        settings["callback"] = _or_help(settings.get("callback") or (lambda: None))
+        super().__init__(*words, **settings)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command, or say which one may have been meant."""
+        names = self.list_commands(ctx)
+        if args[0] not in names and not ctx.resilient_parsing:
+            close = difflib.get_close_matches(args[0], names, n=1)
+            path = ctx.command_path
+            guess = f"did you mean `{path} {close[0]}`?" if close else f"`{path} --help` lists the commands"
+            raise click.UsageError(f"there is no command {args[0]!r}; {guess}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _or_help(callback: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(callback)
+    def call(*words: Any, **settings: Any) -> Any:
+        context = click.get_current_context()
+        if context.invoked_subcommand is None:
+            click.echo(context.get_help())
+        return callback(*words, **settings)
+
+    return call
+
+
+class Group(Branch):
     """A command with commands of its own, all with the common options."""
 
     command_class = Command

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,7 +9,7 @@ from typing import Any
 
 import click
 
-from orchestrator.cli.options import HELP, common_options
+from orchestrator.cli.options import HELP, Branch, common_options
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,14 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
     },
     "Surroundings": {
         "types": Lazy("types", "types", "Show what a node type has, or list all node types."),
-        "sites": Lazy("sites", "sites", "List the sites where things can run."),
+        "sites": Lazy("sites", "sites", "See the sites where things can run: list, check, trust."),
         "secrets": Lazy("secrets", "secrets", "Keep credentials: set, list, delete; log in to Vault."),
         "ssh-keys": Lazy("ssh_keys", "ssh_keys", "Keep SSH keys: generate, import, list, show, revoke."),
         "profiles": Lazy("profiles", "profiles", "Keep TOSCA profiles: list, add, remove."),
         "catalogue": Lazy("catalogue", "catalogue", "Keep data sets: add, list, show."),
         "explain": Lazy("explain", "explain", "Say what the code of a problem or an error stands for."),
+        "help": Lazy("about", "help_", "Explain orch or one of its commands."),
+        "version": Lazy("about", "version", "Say which version of orch this is."),
     },
 }
 """Every command, in the order of the help."""
@@ -64,7 +65,7 @@ class PipeClosed(Exception):
     """Nobody reads the answer any more."""
 
 
-class Root(click.Group):
+class Root(Branch):
     """Imports a command when it is called, and lists all in sections."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -78,14 +79,6 @@ class Root(click.Group):
             return None
         command: click.Command = getattr(import_module(f"orchestrator.cli.commands.{lazy.module}"), lazy.name)
         return command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the command, or say which one may have been meant."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            guess = f"did you mean `orch {close[0]}`?" if close else "`orch --help` lists the commands"
-            raise click.UsageError(f"there is no command {args[0]!r}; {guess}", ctx)
-        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the command. click would end the process by itself when nobody reads the answer."""
@@ -102,16 +95,19 @@ class Root(click.Group):
 
 
 def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
-    if not value or context.resilient_parsing:
-        return
+    if value and not context.resilient_parsing:
+        click.echo(f"orch {installed_version()}")
+        context.exit()
+
+
+def installed_version() -> str:
+    """The version of orch that is installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        found = version("tosca-orch")
+        return version("tosca-orch")
     except PackageNotFoundError:
-        found = "(not installed: run from its sources)"
-    click.echo(f"orch {found}")
-    context.exit()
+        return "(not installed: run from its sources)"
 
 
 @click.group(cls=Root, context_settings=HELP, params=common_options(shown=True))

@@ -13,9 +13,8 @@ from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.text import table
 
 
-@click.group(cls=Group, invoke_without_command=True)
-@click.pass_context
-def profiles(context: click.Context) -> None:
+@click.group(cls=Group)
+def profiles() -> None:
     """Keep TOSCA profiles: list, add, remove.
 
     Topologies import profiles by NAME:VERSION. Some ship with orch; your own lie in the folder `profiles` of orch's
@@ -23,12 +22,10 @@ def profiles(context: click.Context) -> None:
 
     \b
     Examples:
-      orch profiles
+      orch profiles list
       orch profiles add my-types-1.0.0.csar
       orch profiles remove my-types:1.0.0
     """
-    if context.invoked_subcommand is None:
-        context.invoke(list_)
 
 
 @profiles.command("list")

@@ -14,23 +14,19 @@ from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.text import table
 
 
-@click.group(cls=Group, invoke_without_command=True)
-@click.pass_context
-def sites(context: click.Context) -> None:
-    """List the sites where things can run.
+@click.group(cls=Group)
+def sites() -> None:
+    """See the sites where things can run: list, check, trust.
 
     The site `local` is this machine and is always there. Others are described in a file sites.yaml in orch's home,
     beside a topology or in the working folder, or in one that is named with --sites.
 
     \b
     Examples:
-      orch sites
       orch sites list --sites my-sites.yaml --json
       orch sites trust my-cluster
       orch sites check my-cluster --topology topology.yaml
     """
-    if context.invoked_subcommand is None:
-        context.invoke(list_)
 
 
 @sites.command("list")

@@ -8,11 +8,11 @@ from dataclasses import asdict
 import click
 
 from orchestrator.app.documentation import constraint_text, occurrences_text, type_markdown, value_text
-from orchestrator.app.types import FieldView, NodeTypeView, OperationView, WorkflowInput, find_type, list_types
+from orchestrator.app.types import FieldView, NodeTypeView, OperationView, WorkflowInput, find_types, list_types
 from orchestrator.cli.options import Command
 from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.terminal import clean
-from orchestrator.cli.text import indented, table
+from orchestrator.cli.text import counted, indented, table
 
 
 @click.command(cls=Command)
@@ -23,26 +23,32 @@ def types(session: Session, name: str | None, markdown: bool) -> None:
     """Show what a node type has, or list all node types.
 
     Shown are its own and its inherited properties, attributes, requirements and capabilities, its operations, and which
-    workflow inputs these read. NAME may be short. The types are those of your own profiles and of those that ship with
-    orch.
+    workflow inputs these read. NAME may be short: what a type's name ends with; when several end so, all are shown. The
+    types are those of your own profiles and of those that ship with orch.
 
     \b
     Examples:
       orch types
-      orch types PyCOMPSsJob
+      orch types PyCOMPSJob
+      orch types plugin.nodes.PyCOMPSJob
       orch types dls.ansible.nodes.HTTP2SSH --json
     """
-    found = [find_type(session.home.settings, name)] if name is not None else list_types(session.home.settings)
+    found = find_types(session.home.settings, name) if name is not None else list_types(session.home.settings)
     if session.json:
         data = [asdict(view) for view in found]
-        session.data(data if name is None else data[0])
+        session.data(data if name is None or len(data) > 1 else data[0])
     elif markdown:
         session.out("\n".join(type_markdown(view) for view in found).rstrip("\n"))
     elif name is None:
         rows = [[view.name, f"{view.profile}:{view.version}", view.description] for view in found]
         session.out(table(["TYPE", "PROFILE", "DESCRIPTION"], rows, session.terminal))
     else:
-        _show(session, found[0])
+        if len(found) > 1:
+            session.note(f"{counted(len(found), 'node type')} are called so:\n")
+        for number, view in enumerate(found):
+            if number:
+                session.out()
+            _show(session, view)
 
 
 def _show(session: Session, view: NodeTypeView) -> None:

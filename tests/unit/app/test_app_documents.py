@@ -14,7 +14,7 @@ from orchestrator.app.convert import convert
 from orchestrator.app.explain import KINDS, explain
 from orchestrator.app.sarif import sarif
 from orchestrator.app.settings import Settings
-from orchestrator.app.types import NodeTypeView, WorkflowInput, find_type, list_types
+from orchestrator.app.types import NodeTypeView, WorkflowInput, find_types, list_types
 from orchestrator.errors import StorageError, UserError
 from orchestrator.model.problems import DocumentError, Problem, Related, Severity
 from orchestrator.model.source import Span
@@ -97,7 +97,7 @@ def fields(view: NodeTypeView) -> dict[str, Any]:
 
 
 def test_own_and_inherited_are_told_apart(settings: Settings) -> None:
-    view = find_type(settings, "dls.ansible.nodes.DLSDAGStageInData")
+    view = find_types(settings, "dls.ansible.nodes.DLSDAGStageInData")[0]
     assert view.profile == "dls.ansible"
     assert view.lineage == ("dls.ansible.nodes.DLSDAGRun", "org.alien4cloud.nodes.Job", "tosca.nodes.Root")
     found = fields(view)
@@ -110,11 +110,11 @@ def test_own_and_inherited_are_told_apart(settings: Settings) -> None:
 
 
 def test_workflow_inputs_that_operations_read(settings: Settings) -> None:
-    stage_in = find_type(settings, "DLSDAGStageInData")
+    stage_in = find_types(settings, "DLSDAGStageInData")[0]
     submit = next(o for o in stage_in.operations if o.name == "submit")
     assert WorkflowInput("oid", named_by="input_name_for_oid") in submit.reads
     assert submit.inputs["oid_input"] == {"get_input": [{"get_property": ["SELF", "input_name_for_oid"]}]}
-    job = find_type(settings, "org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob")
+    job = find_types(settings, "org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob")[0]
     submit = next(o for o in job.operations if o.name == "submit")
     assert WorkflowInput("num_nodes") in submit.reads
     assert [t.name.rpartition(".")[2] for t in job.data_types if t.fields] == [
@@ -140,7 +140,7 @@ node_types:
     properties: { size: { default: 4 } }
 """,
     )
-    view = find_type(settings, "Thing")
+    view = find_types(settings, "Thing")[0]
     assert (view.name, view.profile, view.version) == ("mine.Thing", "mine", "2.0.0")
     size = fields(view)["size"]
     assert (size.default, size.origin, size.constraints) == (4, "mine.Thing", ({"in_range": [1, 4]},))
@@ -152,14 +152,32 @@ node_types:
     ("name", "says", "hint"),
     [
         ("DLSDAGStageInDatta", "there is no node type", "DLSDAGStageInData"),
-        ("Compute", "several node types", "tosca.nodes.Compute"),
+        ("nodes.HTTPSSH", "there is no node type", "nodes.HTTP2SSH"),
+        ("PyCOMPJob", "there is no node type", "PyCOMPSJob"),
+        ("odes.Compute", "there is no node type", "nodes.Compute"),
         ("zzzzz", "there is no node type", "orch types"),
     ],
 )
 def test_a_name_that_no_type_has(settings: Settings, name: str, says: str, hint: str) -> None:
     with pytest.raises(UserError, match=says) as error:
-        find_type(settings, name)
+        find_types(settings, name)
     assert hint in (error.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("tosca.nodes.Compute", {"tosca.nodes.Compute"}),
+        ("Compute", {"tosca.nodes.Compute", "tosca.nodes.Abstract.Compute", "yorc.nodes.Compute"}),
+        ("network.Port", {"tosca.nodes.network.Port"}),
+        ("HTTP2ssh", {"dls.ansible.nodes.HTTP2SSH"}),
+        ("PyCOMPSsJob", {"org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSsJob"}),
+        ("PyCOMPSJob", {"org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob", "pycomps.ansible.nodes.PyCOMPSJob"}),
+        ("plugin.nodes.PyCOMPSJob", {"org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob"}),
+    ],
+)
+def test_a_short_name_stands_for_all_types_that_end_with_it(settings: Settings, name: str, found: set[str]) -> None:
+    assert {view.name for view in find_types(settings, name)} == found
 
 
 # conversion

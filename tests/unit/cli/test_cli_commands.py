@@ -117,12 +117,38 @@ def test_a_list_imports_neither_engine_nor_ansible(tmp_path: Path) -> None:
 
 
 def test_version(orch: Orch) -> None:
-    assert orch("--version").stdout.startswith("orch ")
+    said = orch("--version").stdout
+    assert said.startswith("orch ")
+    assert orch("version").stdout == said
+    assert f"orch {orch.json('version')['version']}\n" == said
+
+
+GROUPS = [words for words, command in commands() if isinstance(command, click.Group)]
+
+
+@pytest.mark.parametrize("words", ["", *GROUPS])
+def test_a_command_of_commands_alone_explains_itself(orch: Orch, words: str) -> None:
+    shown = orch(*words.split(), "-h")
+    for more in ([], ["--quiet"], ["--json"]):
+        alone = orch(*words.split(), *more)
+        assert (alone.stdout, alone.stderr) == (shown.stdout, "")
+    assert "Commands:" in shown.stdout or "Topologies:" in shown.stdout
+    assert not orch.home.exists()
+
+
+@pytest.mark.parametrize("words", ["", *(words for words, _ in commands())])
+def test_help_says_what_minus_h_says(orch: Orch, words: str) -> None:
+    assert orch("help", *words.split()).stdout == orch(*words.split(), "-h").stdout
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["help", "lst"], "did you mean `orch list`?"),
+        (["help", "executions", "log"], "did you mean `orch executions logs`?"),
+        (["help", "list", "more"], "`orch list` has no commands of its own"),
+        (["help", "sites", "zzz"], "`orch sites --help` lists the commands"),
+        (["sites", "chek"], "did you mean `orch sites check`?"),
         (["lst"], "did you mean `orch list`?"),
         (["frobnicate"], "orch --help"),
         (["deploy"], "FILE"),
@@ -150,7 +176,7 @@ def test_common_options_stand_before_and_after(orch: Orch, tmp_path: Path) -> No
     orch("list", "--home", other)
     assert (other / "state.sqlite").exists()
     orch("list", "--sites", "none.yaml")
-    assert "none.yaml" in orch("sites", "--sites", "none.yaml", status=2).stderr
+    assert "none.yaml" in orch("sites", "list", "--sites", "none.yaml", status=2).stderr
 
 
 def test_an_error_in_json(orch: Orch) -> None:
@@ -261,7 +287,7 @@ def test_matches() -> None:
 
 
 def test_sites(orch: Orch, tmp_path: Path) -> None:
-    assert "built in" in orch("sites").stdout
+    assert "built in" in orch("sites", "list").stdout
     file = tmp_path / "sites.yaml"
     file.write_text("sites: {other: {login_host: there, services: {image_creation: {registry: reg}}}}\n")
     found = {site["name"]: site for site in orch.json("sites", "list", "--sites", file)}
@@ -270,7 +296,7 @@ def test_sites(orch: Orch, tmp_path: Path) -> None:
     assert found["other"]["file"] == str(file)
     assert found["other"]["registry"] == str(tmp_path / "reg")
     file.write_text("sites: {other: {loginhost: there}}\n")
-    assert "sites.yaml:1:17" in orch("sites", "--sites", file, status=2).stderr
+    assert "sites.yaml:1:17" in orch("sites", "list", "--sites", file, status=2).stderr
 
 
 def test_catalogue(orch: Orch, tmp_path: Path) -> None:

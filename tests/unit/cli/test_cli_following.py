@@ -72,20 +72,28 @@ def test_an_execution_in_json_has_neither_inputs_nor_plan() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_are_noted_and_raise_nothing(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with heeding_signals() as asked:
-        assert asked() is None
-        os.kill(os.getpid(), number)
-        os.kill(os.getpid(), number)  # as make and timeout pass it on
-        assert asked() == number
-    assert signal.getsignal(number) == before
+    def own(number: int, frame: object) -> None:
+        raise AssertionError("the handler that was there before was called")
 
-
-def test_ignored_signals_stay_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = signal.signal(number, own)
     try:
         with heeding_signals() as asked:
-            os.kill(os.getpid(), signal.SIGHUP)
             assert asked() is None
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)  # as make and timeout pass it on
+            assert asked() == number
+        assert signal.getsignal(number) is own
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ignored_signals_stay_ignored(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with heeding_signals() as asked:
+            os.kill(os.getpid(), number)
+            assert asked() is None
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
