@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from support import required
+from support import required, unpack
 from toscaparser.common.exception import ExceptionCollector
 from toscaparser.tosca_template import ToscaTemplate
 
@@ -65,7 +65,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     required(done.returncode == 0, f"the source package of tosca-parser cannot be fetched: {done.stderr[-300:]}")
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
+        unpack(tar, folder)
     return next(path for path in folder.iterdir() if path.is_dir())
 
 
