@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +26,6 @@ SLURM_JOB, PYCOMPSS_JOB = "orch.nodes.SlurmJob", "org.eflows4hpc.pycompss.plugin
 _ENGINES = {"singularity": "singularity", "apptainer": "apptainer", "charliecloud": "ch-run"}
 _LITTLE_SPACE = 1024 * 1024 * 1024
 _FREE = """
-p=$1
 while [ ! -d "$p" ] && [ "$p" != / ]; do p=$(dirname -- "$p"); done  # the nearest folder that is there already
 [ -w "$p" ] || exit 9
 df -Pk -- "$p"
@@ -80,8 +80,9 @@ def check_site(
     reached = _checked("login", reach)
     yield reached
     if reached.right:
-        folder = home.connections.folder(site, user, key)
-        for check in _checks(site, connection[0], folder, read):
+        files = _checked("files", lambda: _files(connection[0]))
+        yield files
+        for check in _checks(home, site, user, key, connection[0], read, with_files=bool(files.right)):
             yield _checked(*check)
     if read is not None:
         yield _checked("secrets", lambda: _secrets(home, read))
@@ -157,9 +158,17 @@ def _checked(name: str, look: Callable[[], str]) -> Check:
 
 
 def _checks(
-    site: Site, connection: Connection, folder: str, topology: Topology | None
+    home: Home,
+    site: Site,
+    user: str,
+    key: str,
+    connection: Connection,
+    topology: Topology | None,
+    *,
+    with_files: bool,
 ) -> Iterator[tuple[str, Callable[[], str]]]:
-    yield "folder", lambda: _folder(connection, folder)
+    if with_files:
+        yield "folder", lambda: _folder(connection, home.connections.folder(site, user, key))
     for path in _paths(topology, site):
         yield f"space at {path}", partial(_space, connection, path)
     if site.modules:
@@ -181,6 +190,14 @@ def _ran(done: Completed, remedy: str = "") -> str:
     return done.text.strip()
 
 
+def _files(connection: Connection) -> str:
+    """Whether files can be brought there; where SFTP is disturbed, the error tells by what, and what to do."""
+    there = connection.home()
+    if not connection.exists(there):
+        raise _Wrong(f"the home folder {there} is not there for SFTP", "see ChrootDirectory in its sshd_config")
+    return f"can be brought; the home folder is {there}"
+
+
 def _folder(connection: Connection, folder: str) -> str:
     probe = f"{folder}/.check"
     connection.write(probe, b"orch\n")
@@ -191,7 +208,7 @@ def _folder(connection: Connection, folder: str) -> str:
 
 
 def _space(connection: Connection, path: str) -> str:
-    done = connection.run(["sh", "-c", _FREE, "sh", path], repeatable=True)
+    done = connection.run_script(f"p={shlex.quote(path)}\n{_FREE}", repeatable=True)
     if done.exit_status == 9:
         raise _Wrong("cannot be written", "name another folder, or have its permissions changed")
     fields = _ran(done).splitlines()[-1].split()
@@ -273,8 +290,9 @@ def _engine(site: Site, connection: Connection) -> str:
 def _pycompss(site: Site, connection: Connection) -> str:
     enqueue = site.pycompss.enqueue
     if enqueue:
-        program = 'command=$1; shift; [ $# = 0 ] || module load "$@" >/dev/null; type -P -- "$command"'
-        done = connection.run(["bash", "-lc", program, "bash", enqueue, *site.modules], repeatable=True)
+        modules = f"module load {shlex.join(site.modules)} >/dev/null\n" if site.modules else ""
+        text = f"{modules}type -P -- {shlex.quote(enqueue)}"
+        done = connection.run_script(text, login_shell=True, repeatable=True)
         if done.exit_status:
             raise _Wrong(
                 f"there is no {enqueue}", "add the module that brings it to `modules`, or mend pycompss.enqueue"

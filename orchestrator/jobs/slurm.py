@@ -223,9 +223,9 @@ class SlurmJobs:
         """Run a submission; it is repeated while Slurm does not answer, for it finds what it submitted before."""
         text = _assigned(given) + f"set -- {shlex.join(words)}\n" + program
         deadline = self._clock() + min(self._settings.patience, 600.0)
-        shell = ["bash", "-l", "-s"] if login_shell else ["sh", "-s"]  # modules are there in login shells only
         while True:
-            done = self._connection.run(shell, stdin=text.encode(), timeout=_COMMAND_SECONDS, repeatable=True)
+            # modules are there in login shells only
+            done = self._connection.run_script(text, login_shell=login_shell, timeout=_COMMAND_SECONDS, repeatable=True)
             if done.exit_status == 0:
                 return done.text.strip().splitlines()[-1]
             if done.exit_status != 4:
@@ -247,8 +247,8 @@ class SlurmJobs:
         given = {"folder": self._jobs, "tokens": " ".join(tokens)}
         known = {token: self._known.setdefault(token, _Known(JobReport(JobState.QUEUED))) for token in tokens}
         try:
-            text = (_assigned(given) + _STATUS).encode()
-            done = self._connection.run(["sh", "-s"], stdin=text, timeout=_COMMAND_SECONDS, repeatable=True)
+            text = _assigned(given) + _STATUS
+            done = self._connection.run_script(text, timeout=_COMMAND_SECONDS, repeatable=True)
         except SiteError as error:
             return self._silent(known, error.message)
         sections = _sections(done.text)
@@ -355,8 +355,8 @@ class SlurmJobs:
 
     def cancel(self, token: str) -> None:
         """End a job and wait until it has ended; one that has ended, or never was, is left alone. Raises SiteError."""
-        text = (_assigned({"token": token}) + _CANCEL).encode()
-        done = self._connection.run(["sh", "-s"], stdin=text, timeout=_COMMAND_SECONDS, repeatable=True)
+        text = _assigned({"token": token}) + _CANCEL
+        done = self._connection.run_script(text, timeout=_COMMAND_SECONDS, repeatable=True)
         if done.exit_status == 6:
             raise SiteError(f"site {self._site!r}: the job {token} is still {done.error_text} after scancel")
         if done.exit_status:

@@ -3,7 +3,8 @@
 It reads site descriptions and matches nodes to sites; it must never read TOSCA text or carry anything out.
 """
 
-from orchestrator.sites.connection import Completed, Connection, LocalConnection
+from orchestrator.sites.completed import Completed
+from orchestrator.sites.connection import Connection, LocalConnection
 from orchestrator.sites.description import read_sites
 from orchestrator.sites.login import HostKey, SshSettings
 from orchestrator.sites.matching import match_nodes

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from orchestrator.errors import SiteError, StorageError
+from orchestrator.sites import shell
+from orchestrator.sites.completed import Completed
 
 Say = Callable[[str], None]
 """Told of each file that was brought."""
-
-
-@dataclass(frozen=True)
-class Completed:
-    """A command that has ended; an exit status above 128 is that of a signal."""
-
-    exit_status: int
-    stdout: bytes
-    stderr: bytes
-
-    @property
-    def text(self) -> str:
-        """The standard output as text."""
-        return self.stdout.decode(errors="replace")
-
-    @property
-    def error_text(self) -> str:
-        """The standard error as text, without blank ends."""
-        return self.stderr.decode(errors="replace").strip()
 
 
 class Connection(Protocol):
@@ -53,8 +36,18 @@ class Connection(Protocol):
     ) -> Completed:
         """Run a command, whose words are taken as they are. ``timeout`` is in seconds, after which it is ended.
 
-        With ``login_shell``, the site's profile was read before: only there environment modules exist. What is
-        ``repeatable`` is begun again when the connection breaks. Raises SiteError also when it takes too long.
+        It reads ``stdin``. With ``login_shell``, the site's profile was read before: only there environment modules
+        exist. What is ``repeatable`` is begun again when the connection breaks. What the login shell says by itself is
+        no part of the output, and what Slurm reads from the environment (SBATCH_..., SQUEUE_...) is unset, see
+        :mod:`orchestrator.sites.shell`. Raises SiteError also when it takes too long.
+        """
+
+    def run_script(
+        self, text: str, *, login_shell: bool = False, timeout: float = 60.0, repeatable: bool = False
+    ) -> Completed:
+        """The same for a program for ``sh`` (with ``login_shell``: for bash), which nobody there can see.
+
+        What it starts reads nothing from standard input. Values in it must be quoted.
         """
 
     def home(self) -> str:
@@ -80,12 +73,6 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """Let it go; it is opened again by the next use."""
-
-
-def shell_line(words: Sequence[str], *, login_shell: bool) -> str:
-    """The words as a line for the shell at the site, which sees nothing but words in it."""
-    line = shlex.join(words)
-    return shlex.join(["bash", "-lc", line]) if login_shell else line
 
 
 def checksum(path: Path) -> str:
@@ -122,14 +109,15 @@ class LocalConnection:
     ) -> Completed:
         """See :class:`Connection`."""
         del repeatable
-        argv = ["bash", "-lc", shlex.join(words)] if login_shell else list(words)
-        try:
-            done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False)
-        except FileNotFoundError:
-            return Completed(127, b"", f"{words[0]}: command not found".encode())
-        except subprocess.TimeoutExpired as error:
-            raise SiteError(f"this machine: {words[0]} took longer than {timeout:g} s") from error
-        return Completed(done.returncode if done.returncode >= 0 else 128 - done.returncode, done.stdout, done.stderr)
+        program = shell.command(words, login_shell=login_shell, data=bool(stdin))
+        return _in_shell(program, stdin, words[0], timeout)
+
+    def run_script(
+        self, text: str, *, login_shell: bool = False, timeout: float = 60.0, repeatable: bool = False
+    ) -> Completed:
+        """See :class:`Connection`."""
+        del repeatable
+        return _in_shell(shell.script(text, login_shell=login_shell), b"", "a program of orch", timeout)
 
     def home(self) -> str:
         """See :class:`Connection`."""
@@ -175,6 +163,32 @@ class LocalConnection:
 
     def close(self) -> None:
         """See :class:`Connection`."""
+
+
+def _in_shell(program: shell.Program, data: bytes, what: str, timeout: float) -> Completed:
+    """The program is in memory only; the shell reads it from there, so that its standard input is for the data."""
+    with os.fdopen(os.memfd_create("program"), "w+b") as file:
+        file.write(program.text)
+        file.flush()
+        file.seek(0)
+        process = subprocess.Popen(
+            ["sh", f"/dev/fd/{file.fileno()}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=(file.fileno(),),
+            start_new_session=True,
+        )
+    try:
+        out, err = process.communicate(data, timeout)
+    except BaseException as error:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise SiteError(f"this machine: {what} took longer than {timeout:g} s") from error
+        raise
+    return shell.completed("this machine", program, process.returncode, out, err)
 
 
 def _copy(source: Path, target: Path, say: Say | None) -> None:

@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import asyncssh
+from asyncssh.public_key import SSHLocalKeyPair
 
 from orchestrator.errors import ConfigurationError, OrchError, SecretError, SiteError, StorageError
 from orchestrator.model.values import Secret
-from orchestrator.sites.connection import Completed, Say, checksum, files_below, shell_line
+from orchestrator.sites import shell
+from orchestrator.sites.completed import Completed
+from orchestrator.sites.connection import Say, checksum, files_below
 from orchestrator.sites.login import HostKey, SshSettings
 
 T = TypeVar("T")
@@ -30,6 +33,7 @@ LOGIN_SECONDS = 30.0
 KEEPALIVE_SECONDS = 15.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _CHECKSUM_SECONDS = 3600.0
+_SAID_BYTES, _SAID_SECONDS = 4096, 10.0
 _OPENSSH = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
 _BROKEN = (asyncssh.ConnectionLost, asyncssh.ChannelOpenError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
 
@@ -129,31 +133,39 @@ class SshConnection:
         repeatable: bool = False,
     ) -> Completed:
         """See :class:`orchestrator.sites.connection.Connection`."""
-        line = shell_line(words, login_shell=login_shell)
+        program = shell.command(words, login_shell=login_shell, data=bool(stdin))
+        return self._in_shell(program, stdin, words[0], timeout, repeatable)
 
+    def run_script(
+        self, text: str, *, login_shell: bool = False, timeout: float = 60.0, repeatable: bool = False
+    ) -> Completed:
+        """See :class:`orchestrator.sites.connection.Connection`."""
+        program = shell.script(text, login_shell=login_shell)
+        return self._in_shell(program, b"", "a program of orch", timeout, repeatable)
+
+    def _in_shell(self, program: shell.Program, data: bytes, what: str, timeout: float, repeatable: bool) -> Completed:
         async def run(connection: asyncssh.SSHClientConnection) -> Completed:
-            process: asyncssh.SSHClientProcess[bytes] = await connection.create_process(line, encoding=None)
+            process: asyncssh.SSHClientProcess[bytes] = await connection.create_process(shell.LINE, encoding=None)
             try:
-                out, err = await asyncio.wait_for(process.communicate(stdin), timeout)
+                out, err = await asyncio.wait_for(_conversation(process, program, data), timeout)
             except TimeoutError as error:
                 process.kill()
                 process.close()
-                raise SiteError(f"{self._name}: {words[0]} took longer than {timeout:g} s") from error
+                raise SiteError(f"{self._name}: {what} took longer than {timeout:g} s") from error
             status = process.returncode
             if status is None:
                 raise asyncssh.ConnectionLost("the command has no exit status")
-            return Completed(status if status >= 0 else 128 - status, out or b"", err or b"")
+            return shell.completed(self._name, program, status, out, err)
 
-        return self._do(run, what=words[0], repeatable=repeatable)
+        return self._do(run, what=what, repeatable=repeatable)
 
     def home(self) -> str:
         """See :class:`orchestrator.sites.connection.Connection`."""
         if self._home is None:
-
-            async def home(sftp: asyncssh.SFTPClient) -> str:
-                return str(await sftp.realpath("."))
-
-            self._home = self._on_files(home, ".")
+            done = self.run_script("cd && pwd -P", repeatable=True)
+            if done.exit_status:
+                raise SiteError(f"{self._name}: the home folder there cannot be entered: {done.error_text}")
+            self._home = done.text.removesuffix("\n")
         return self._home
 
     def write(self, path: str, content: bytes, mode: int = 0o600) -> None:
@@ -304,13 +316,24 @@ class SshConnection:
 
     async def _files_of(self, connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
         try:
-            return await connection.start_sftp_client()
+            started = connection.start_sftp_client(path_errors="surrogateescape")
+            return await asyncio.wait_for(started, LOGIN_SECONDS)
         except asyncssh.ChannelOpenError as error:
             if error.code != asyncssh.OPEN_REQUEST_SESSION_FAILED:
                 raise  # there are as many sessions as the server lets be
             raise SiteError(
                 f"{self._name} has no SFTP, which files are brought with",
                 hint="ask the site for `Subsystem sftp` in its sshd_config",
+            ) from error
+        except (asyncssh.SFTPError, TimeoutError) as error:
+            said = shell.shown(await _said_instead_of_sftp(connection))
+            if not said:
+                raise
+            raise SiteError(
+                f"{self._name}: SFTP, which files are brought with, is disturbed: the login shell says {said!r}",
+                hint="let its startup files say nothing when nobody sits there: `case $- in *i*) ;; *) return ;; esac` "
+                "at the top of ~/.bashrc (~/.cshrc: `if (! $?prompt) exit`); or ask the site for "
+                "`Subsystem sftp internal-sftp`",
             ) from error
 
     # --- the connection
@@ -398,23 +421,29 @@ async def _connect(
     settings: SshSettings, key: asyncssh.SSHKey, tunnel: asyncssh.SSHClientConnection | None
 ) -> asyncssh.SSHClientConnection:
     known = await asyncio.to_thread(_known_hosts, settings)
+    login = _Login(key)
     try:
         return await asyncssh.connect(
             settings.host,
             settings.port,
             tunnel=tunnel or (),
             username=settings.user,
-            client_keys=[key],
+            client_factory=lambda: login,
+            client_keys=[login.key],
             known_hosts=known,
             agent_path=None,
             config=None,
             password=None,
             gss_host=None,
-            preferred_auth="publickey",
+            preferred_auth=("publickey", "keyboard-interactive", "password"),
             keepalive_interval=KEEPALIVE_SECONDS,
             keepalive_count_max=3,
             login_timeout=LOGIN_SECONDS,
         )
+    except asyncssh.PermissionDenied as error:
+        if not login.key.accepted:
+            raise
+        raise _wants_more(settings, key, login.wanted) from error
     except asyncssh.HostKeyNotVerifiable as error:
         shown = await asyncssh.get_server_host_key(settings.host, settings.port, tunnel=tunnel or (), config=None)
         if shown is None:
@@ -425,6 +454,83 @@ async def _connect(
             await asyncio.to_thread(trust, settings.known_hosts[0], line)
             return await _connect(settings, key, tunnel)
         raise _untrusted(settings, shown, expected) from error
+
+
+class _OfferedKey(SSHLocalKeyPair):
+    """A key that knows whether the host has accepted it: only then it is asked to sign."""
+
+    def __init__(self, key: asyncssh.SSHKey) -> None:
+        super().__init__(key, None, None, None)
+        self.accepted = False
+
+    def sign(self, data: bytes) -> bytes:
+        self.accepted = True
+        return super().sign(data)
+
+
+class _Login(asyncssh.SSHClient):
+    """Offers one key and nothing else; what the host wants besides the key is noted."""
+
+    def __init__(self, key: asyncssh.SSHKey) -> None:
+        self.key = _OfferedKey(key)
+        self.wanted: list[str] = []
+
+    def public_key_auth_requested(self) -> None:
+        self._note("publickey")
+
+    def password_auth_requested(self) -> None:
+        self._note("password")
+
+    def kbdint_auth_requested(self) -> None:
+        self._note("keyboard-interactive")
+
+    def _note(self, method: str) -> None:
+        if self.key.accepted:
+            self.wanted.append(method)
+
+
+_METHODS = {
+    "publickey": "a second key (publickey)",
+    "password": "a password (password)",
+    "keyboard-interactive": "a code or a password that somebody types (keyboard-interactive)",
+}
+
+
+def _wants_more(settings: SshSettings, key: asyncssh.SSHKey, wanted: Sequence[str]) -> SiteError:
+    methods = " or ".join(_METHODS[method] for method in dict.fromkeys(wanted)) or "something that orch does not know"
+    return SiteError(
+        f"{settings.place} has accepted the key {key.get_fingerprint()} of {settings.user!r}, and wants more: "
+        f"{methods}, which orch cannot give",
+        hint="ask the site for a way in with the key alone (another login_host, or this machine's address among those "
+        "that it trusts); or run orch on the login node itself, with connection: local and scheduler: slurm",
+    )
+
+
+async def _conversation(
+    process: asyncssh.SSHClientProcess[bytes], program: shell.Program, data: bytes
+) -> tuple[bytes, bytes]:
+    """All that a shell says on standard output and error when it is given a program, and the program its data."""
+    process.stdin.write(program.text)
+    said = b""
+    if data:
+        # the shell has read all of the program when it says the mark; what it would read at once with it, it would keep
+        try:
+            said = await process.stdout.readuntil(program.mark)
+            process.stdin.write(data)
+        except asyncio.IncompleteReadError as error:
+            said = error.partial
+    process.stdin.write_eof()
+    out, err = await process.communicate()
+    return said + (out or b""), err or b""
+
+
+async def _said_instead_of_sftp(connection: asyncssh.SSHClientConnection) -> bytes:
+    """What comes from where SFTP should be: a server of SFTP says nothing until it is asked."""
+    try:
+        _, reader, _ = await connection.open_session(subsystem="sftp", encoding=None)
+        return cast(bytes, await asyncio.wait_for(reader.read(_SAID_BYTES), _SAID_SECONDS))
+    except (asyncssh.Error, OSError, TimeoutError):
+        return b""
 
 
 def _known_hosts(settings: SshSettings) -> asyncssh.SSHKnownHosts:

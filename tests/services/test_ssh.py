@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from getpass import getuser
@@ -12,8 +10,6 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from support import debian_program
-from support.orch import wait_for
 from support.sshd import SshServer, ssh_server
 
 from orchestrator.errors import SecretError, SiteError
@@ -26,36 +22,10 @@ HOSTILE = ["; touch x", "$(touch x)", "`id`", "'", '"', "a\nb", "-n", "", "ä", 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
-    """A server with the keys of ``ssh_server``, which also serves files."""
+    """A server that also serves files."""
     folder = tmp_path_factory.mktemp("ssh") / "server"
-    with ssh_server(folder) as plain, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        options = [
-            f"Port {port}",
-            "ListenAddress 127.0.0.1",
-            f"HostKey {folder / 'host_key'}",
-            f"AuthorizedKeysFile {folder / 'user_key.pub'}",
-            "StrictModes no",
-            "UsePAM no",
-            "PidFile none",
-            "Subsystem sftp internal-sftp",
-        ]
-        (folder / "config").write_text("\n".join([*options, ""]))
-        words = [debian_program("sshd", "openssh-server"), "-D", "-e", "-f", str(folder / "config")]
-        process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
-        try:
-            wait_for(lambda: _listens(port), "the ssh server")
-            yield SshServer(port, plain.user_key, plain.host_key)
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    with ssh_server(folder, Subsystem="sftp internal-sftp") as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ class SshServer:
 
 
 @contextmanager
-def ssh_server(folder: Path) -> Iterator[SshServer]:
-    """Start a server and end it. ``folder`` is made for its files."""
+def ssh_server(folder: Path, **more: str) -> Iterator[SshServer]:
+    """Start a server and end it. ``folder`` is made for its files; ``more`` are keywords of sshd_config(5)."""
     sshd = debian_program("sshd", "openssh-server")
     folder.mkdir(mode=0o700)
     for name in ("host_key", "user_key"):
@@ -40,9 +40,10 @@ def ssh_server(folder: Path) -> Iterator[SshServer]:
         "StrictModes": "no",
         "UsePAM": "no",
         "PidFile": "none",
+        **more,
     }
-    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    server = subprocess.Popen([sshd, "-D", "-e", "-f", "/dev/null", *words], stderr=subprocess.DEVNULL)
+    (folder / "config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
+    server = subprocess.Popen([sshd, "-D", "-e", "-f", str(folder / "config")], stderr=subprocess.DEVNULL)
 
     def listens() -> bool:
         with socket.socket() as probe:

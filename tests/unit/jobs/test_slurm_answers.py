@@ -37,7 +37,15 @@ class Replay:
         timeout: float = 60.0,
         repeatable: bool = False,
     ) -> Completed:
-        self.asked.append(stdin.decode())
+        return self._next(stdin.decode())
+
+    def run_script(
+        self, text: str, *, login_shell: bool = False, timeout: float = 60.0, repeatable: bool = False
+    ) -> Completed:
+        return self._next(text)
+
+    def _next(self, asked: str) -> Completed:
+        self.asked.append(asked)
         answer = self.answers.pop(0)
         if isinstance(answer, SiteError):
             raise answer
