@@ -209,7 +209,7 @@ class TestCheck:
         orch.home.mkdir(exist_ok=True)
         (orch.home / "sites.yaml").write_text(
             f"sites:\n  there:\n    connection: ssh\n    scheduler: slurm\n    login_host: 127.0.0.1\n"
-            f"    port: {server.port}\n    user: {server.user}\n    key: mine\n    host_key: {server.host_key}\n"
+            f"    port: {server.port}\n    modules: [ none-such ]\n    user: {server.user}\n    key: mine\n    host_key: {server.host_key}\n"
         )
 
     def rows(self, orch: Orch, opened: SshConnection, key: str) -> dict[str, dict[str, object]]:
