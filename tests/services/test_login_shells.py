@@ -208,8 +208,18 @@ class TestCheck:
     def describe(self, orch: Orch, server: SshSettings) -> None:
         orch.home.mkdir(exist_ok=True)
         (orch.home / "sites.yaml").write_text(
-            f"sites:\n  there:\n    connection: ssh\n    scheduler: slurm\n    login_host: 127.0.0.1\n"
-            f"    port: {server.port}\n    modules: [ none-such ]\n    user: {server.user}\n    key: mine\n    host_key: {server.host_key}\n"
+            f"""
+sites:
+  there:
+    connection: ssh
+    scheduler: slurm
+    login_host: 127.0.0.1
+    port: {server.port}
+    user: {server.user}
+    key: mine
+    host_key: {server.host_key}
+    modules: [ none-such ]
+"""
         )
 
     def rows(self, orch: Orch, opened: SshConnection, key: str) -> dict[str, dict[str, object]]:
