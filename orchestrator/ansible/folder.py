@@ -77,6 +77,10 @@ def _make(folder: RunFolder, run: PlaybookRun) -> None:
     folder.wrapper.write_text(wrapper(run), encoding="utf-8")
     for name in ("home", "tmp", "remote", run.work_folder.name):
         (folder.path / name).mkdir(mode=0o700)
+    collections = run.playbook.absolute().parent / "collections"
+    if collections.is_dir():
+        # Ansible looks for collections beside the playbook that it is started with
+        (folder.path / "collections").symlink_to(collections)
     for name, text in run.files.items():
         (folder.path / name).write_text(text, encoding="utf-8")
     for pipe in (folder.inventory, folder.events, folder.go):

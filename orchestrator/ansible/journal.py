@@ -12,6 +12,9 @@ from orchestrator.ansible.playbook import EventKind, TaskEvent, TaskFailure
 from orchestrator.model.values import Value
 
 HIDDEN = "output hidden by no_log; set debug: true to see it"
+UPLOAD = "orch_upload"
+"""The action of our own plays around a playbook whose results are told."""
+
 _EVENT_TEXT = 4_000
 _FAILURE_TEXT = 64_000
 _SHOWN_ACTIONS = ("command", "shell", "script", "raw", "debug", "orch_script")
@@ -107,12 +110,19 @@ class Journal:
         self.end: EndMessage | None = None
         self.unreachable: list[str] = []
         self.task = ""
+        self._unmatched = False
+        self._ran = False
 
     def read(self, data: bytes) -> None:
         """Take in the next bytes of the pipe."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._take(_decoder.decode(line))
+
+    @property
+    def idle(self) -> bool:
+        """Whether no task ran, because no host of the inventory fits the plays."""
+        return self._unmatched and not self._ran
 
     def failures(self) -> tuple[TaskFailure, ...]:
         """The failures that count: of a host whose failures were rescued, only as many of the last as were not."""
@@ -140,6 +150,7 @@ class Journal:
             case RetryMessage():
                 self._tell(EventKind.OUTPUT, message.task, message.host, f"retrying ({message.left} left)")
             case NoHostsMessage():
+                self._unmatched = True
                 self._tell(EventKind.OUTPUT, text="no host of the inventory fits this play: it does nothing")
             case OutputsMessage():
                 self.outputs[message.host] = self._mask.output(message.values)
@@ -149,6 +160,7 @@ class Journal:
 
     def _result(self, message: ResultMessage) -> None:
         kind = EventKind(message.status)
+        self._ran = self._ran or message.action != UPLOAD
         if kind in (EventKind.FAILED, EventKind.IGNORED, EventKind.UNREACHABLE):
             failure = self._failure(message)
             self._tell(kind, message.task, message.host, _summary(failure))

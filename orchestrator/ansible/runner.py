@@ -184,7 +184,7 @@ def _result(run: PlaybookRun, journal: Journal, carried: Carried, watch: _Watch,
     ok = carried.return_code == 0 and not watch.cancelled and not watch.timed_out
     failures = () if ok else journal.failures()
     if ok:
-        failures = _undefined(run, journal)
+        failures = _idle(run) if journal.idle else _undefined(run, journal)
         ok = not failures
     elif watch.timed_out and run.timeout is not None:
         text = f"still running after {round(run.timeout, 1):g} s: it was ended"
@@ -200,6 +200,12 @@ def _result(run: PlaybookRun, journal: Journal, carried: Carried, watch: _Watch,
         unreachable=tuple(unreachable),
         log_tail=log[-_LOG_TAIL:],
     )
+
+
+def _idle(run: PlaybookRun) -> tuple[TaskFailure, ...]:
+    known = ", ".join(["all", run.group.value, *(host.name for host in run.hosts)])
+    message = f"the playbook {run.playbook} ran no task: its plays fit no host; `hosts` may be one of {known}"
+    return (TaskFailure(task="", host="", message=message),)
 
 
 def _undefined(run: PlaybookRun, journal: Journal) -> tuple[TaskFailure, ...]:

@@ -57,10 +57,13 @@ def _load_ansible() -> ModuleType:
     from ansible.parsing.dataloader import DataLoader
     from ansible.plugins import loader
     from ansible.template import trust_as_template
+    from ansible.vars import plugins as vars_plugins
 
     loader.init_plugin_loader([])
-    for plugins in (loader.connection_loader, loader.shell_loader, loader.become_loader, loader.vars_loader):
+    for plugins in (loader.connection_loader, loader.shell_loader, loader.become_loader):
         list(plugins.all(class_only=True))
+    # loaded in another way, they would be passed over: then Ansible takes them for primed, and none is enabled
+    vars_plugins._prime_vars_loader()
     loader.inventory_loader.get("orch_inventory")
     loader.cache_loader.get("memory", class_only=True)
     for name in ("default", "orch_events"):

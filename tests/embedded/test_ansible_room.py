@@ -457,7 +457,7 @@ def test_retries_are_told(room: Room) -> None:
 
 
 def test_a_play_without_hosts_is_told(room: Room) -> None:
-    result = room.run(room.request("- hosts: elsewhere\n  tasks: []\n"))
+    result = room.run(room.request("- hosts: elsewhere\n- hosts: all\n  gather_facts: false\n  tasks: [ debug: ]\n"))
     assert result.ok
     assert any("no host" in text for text in room.texts(EventKind.OUTPUT))
 
@@ -969,3 +969,114 @@ def test_an_unknown_host_key_is_refused(room: Room, ssh_host: Callable[[str], Ho
     result = room.play("- command: 'true'", hosts=(ssh_host("unknown"),))
     assert result.unreachable == ("N_0",)
     assert "ost key" in result.failures[0].message
+
+
+# What Ansible finds beside a playbook by itself
+
+
+def _beside(room: Room, **files: str) -> None:
+    for name, text in files.items():
+        path = room.tmp_path / "playbooks" / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_what_lies_beside_a_playbook_is_found(room: Room) -> None:
+    files = {
+        "group_vars/all.yml": "of_all: one",
+        "group_vars/hosted_operations.yml": "of_group: two",
+        "host_vars/N_0/more.yml": "of_host: three",
+        "roles/greeter/tasks/main.yml": "- set_fact: { of_role: '{{ greeting }}' }",
+        "roles/greeter/defaults/main.yml": "greeting: four",
+        "filter_plugins/loud.py": "class FilterModule:\n    def filters(self):\n        return {'loud': str.upper}\n",
+        "library/own_module.py": "from ansible.module_utils.basic import AnsibleModule\n"
+        "AnsibleModule({}).exit_json(word='six')\n",
+        "collections/ansible_collections/me/mine/roles/seventh/tasks/main.yml": "- set_fact: { of_collection: seven }",
+    }
+    _beside(room, **files)
+    playbook = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - include_role: { name: greeter }
+    - include_role: { name: me.mine.seventh }
+    - own_module:
+      register: own
+    - set_fact: { FOUND: "{{ [of_all, of_group, of_host, of_role, 'five' | loud, own.word, of_collection] }}" }
+"""
+    result = room.run(room.request(playbook, outputs=("FOUND",)))
+    assert result.ok, result
+    assert result.outputs["N_0"]["FOUND"] == ["one", "two", "three", "four", "FIVE", "six", "seven"]
+
+
+def test_variables_of_an_operation_win_over_group_vars(room: Room) -> None:
+    _beside(room, **{"group_vars/all.yml": "NODE: other\nown: kept"})
+    result = room.play('- set_fact: { OUT: "{{ NODE }} {{ own }}" }', variables={"NODE": "N"}, outputs=("OUT",))
+    assert result.outputs["N_0"]["OUT"] == "N kept"
+
+
+# Plays without hosts
+
+
+@pytest.mark.parametrize(
+    "plays", ["- hosts: webservers\n  tasks: [ debug: ]\n", "- hosts: target_hosts\n  roles: []\n- hosts: N_1\n"]
+)
+def test_a_playbook_that_ran_no_task_failed(room: Room, plays: str) -> None:
+    result = room.run(room.request(plays, outputs=("OUT",)))
+    assert not result.ok
+    (failure,) = result.failures
+    assert "ran no task" in failure.message
+    assert "all, hosted_operations, N_0" in failure.message
+
+
+def test_one_play_that_fits_is_enough(room: Room) -> None:
+    plays = "- hosts: target_hosts\n  tasks: [ debug: ]\n- hosts: N_0\n  gather_facts: false\n  tasks: [ debug: ]\n"
+    assert room.run(room.request(plays)).ok
+
+
+def test_a_group_that_a_playbook_makes_is_there(room: Room) -> None:
+    plays = """
+- hosts: all
+  gather_facts: false
+  tasks: [ group_by: { key: webservers } ]
+- hosts: webservers
+  gather_facts: false
+  tasks: [ set_fact: { OUT: here } ]
+"""
+    assert room.run(room.request(plays, outputs=("OUT",))).outputs["N_0"] == {"OUT": "here"}
+
+
+# Outputs by set_stats
+
+
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [
+        ("- set_stats: { data: { OUT: hello } }", "hello"),
+        ("- set_stats: { data: { OUT: 1 } }\n- ansible.builtin.set_stats: { data: { OUT: 2 }, per_host: true }", 3),
+        ("- set_stats: { data: { OUT: old } }\n- set_stats: { data: { OUT: [ a, b ] }, aggregate: false }", ["a", "b"]),
+        ("- set_stats: { data: { OUT: '{{ item }}' }, aggregate: false }\n  loop: [ x, y ]", "y"),
+        ("- set_stats: { data: { OUT: stat } }\n- set_fact: { OUT: fact }", "fact"),
+    ],
+)
+def test_set_stats_sets_outputs(room: Room, tasks: str, expected: object) -> None:
+    result = room.play(tasks, outputs=("OUT",))
+    assert result.ok, result
+    assert result.outputs["N_0"]["OUT"] == expected
+
+
+def test_stats_of_several_hosts(room: Room) -> None:
+    hosts = (Host("N_0", LOCAL), Host("N_1", LOCAL))
+    tasks = """
+- set_stats: { data: { EACH: "{{ inventory_hostname }}" } }
+- set_stats: { data: { ONCE: one } }
+  run_once: true
+"""
+    result = room.play(tasks, hosts=hosts, per_host={"N_1": {}}, outputs=("EACH", "ONCE"))
+    assert result.outputs == {"N_0": {"EACH": "N_0", "ONCE": "one"}, "N_1": {"EACH": "N_1", "ONCE": "one"}}
+
+
+def test_what_neither_facts_nor_stats_set_is_missed(room: Room) -> None:
+    result = room.play("- set_stats: { data: { OTHER: 1 } }", outputs=("OUT",))
+    assert not result.ok
+    assert "without having set OUT" in result.failures[0].message

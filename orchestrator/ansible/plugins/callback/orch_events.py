@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from ansible.executor import task_result
+from ansible.executor.stats import AggregateStats
 from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = """
@@ -19,6 +20,7 @@ options: {}
 
 COLLECT = "orch_outputs"
 LIMIT = 1_000_000
+_RUN = "_run"
 
 # The return code of a task under no_log is no secret, and often the only clue. Without this name it is just not known.
 if hasattr(task_result, "_PRESERVE"):
@@ -34,6 +36,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._pipe = os.open(os.environ["ORCH_EVENTS"], os.O_WRONLY)
+        self._set = AggregateStats()  # what set_stats has set, by host; _RUN: for all of them
 
     def _write(self, type_: str, **fields: Any) -> None:
         data = (json.dumps({"type": type_, **fields}, default=str) + "\n").encode()
@@ -56,9 +59,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_runner_on_ok(self, result: Any) -> None:
         if result._task.action == COLLECT:
-            values = result._result
-            self._write("outputs", host=result._host.get_name(), values=values["values"], missing=values["missing"])
+            self._outputs(result)
         else:
+            self._take_stats(result)
             self._result("changed" if result.is_changed() else "ok", result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
@@ -79,6 +82,27 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._write("end", failed=stats.failures, rescued=stats.rescued, unreachable=sorted(stats.dark))
+
+    def _outputs(self, result: Any) -> None:
+        """Tell the wanted values: facts and variables, else what set_stats has set."""
+        host, found = result._host.get_name(), result._result
+        values = dict(found["values"])
+        for name in found["missing"]:
+            for owner in (host, _RUN):
+                if name in self._set.custom.get(owner, {}):
+                    values.setdefault(name, self._set.custom[owner][name])
+        missing = [name for name in found["missing"] if name not in values]
+        self._write("outputs", host=host, values=values, missing=missing)
+
+    def _take_stats(self, result: Any) -> None:
+        items = [result._result, *(result._result.get("results") or ())]
+        for stats in (item["ansible_stats"] for item in items if isinstance(item, dict) and "ansible_stats" in item):
+            for name, value in (stats.get("data") or {}).items():
+                take = self._set.update_custom_stats if stats.get("aggregate") else self._set.set_custom_stats
+                # a value that one host sets for all must not be added up over the hosts that set it
+                take(name, value, result._host.get_name())
+                if not stats.get("per_host"):
+                    self._set.set_custom_stats(name, value, _RUN)
 
     def _result(self, status: str, result: Any) -> None:
         data = result._result
