@@ -32,12 +32,16 @@ FUNCTIONS: Mapping[str, Function] = {
 
 
 class Dialect(msgspec.Struct, frozen=True):
-    """What is written differently than in Simple Profile 1.3: rules for node types, node templates and workflows."""
+    """What is written differently than in Simple Profile 1.3: rules for node types, node templates and workflows.
+
+    ``shorthands`` are short names of node types that other dialects have for other types (1.3 section 5.9).
+    """
 
     name: str
     types: tuple[Rule, ...] = ()
     templates: tuple[Rule, ...] = ()
     workflows: tuple[Rule, ...] = ()
+    shorthands: Mapping[str, str] = {}
 
 
 def _artifacts_by_name(definition: Map) -> Map:
@@ -86,6 +90,65 @@ def _requirements_by_name(template: Map) -> Map:
         items,
     )
     return _replaced(template, "requirements", place)
+
+
+def _requirements_beside_their_name(definition: Map) -> Map:
+    """``- r: Type`` with other keynames beside the name -> ``- r: {capability: Type, …}``: Alien4Cloud's older notation.
+
+    In it ``type`` is the relationship, and the bounds have keynames of their own. The type may be a node's: then the
+    relationship tells which capability of the node is meant.
+    """
+    requirements = definition.get("requirements")
+    if not isinstance(requirements, List):
+        return definition
+    items = [_with_siblings(item) if isinstance(item, Map) else item for item in requirements.items]
+    r = requirements
+    listed = List(r.file, r.line, r.column, r.end_line, r.end_column, items)
+    return _replaced(definition, "requirements", listed)
+
+
+_BOUNDS = ("lower_bound", "upper_bound")
+_BESIDE_A_NAME = frozenset(
+    ("type", "relationship", "node", "capability", "occurrences", "lower_bound", "upper_bound", "node_filter", "target")
+)
+_CAPABILITY_OF = {
+    "HostedOn": "tosca.capabilities.Container",
+    "ConnectsTo": "tosca.capabilities.Endpoint",
+    "AttachTo": "tosca.capabilities.Attachment",
+    "AttachesTo": "tosca.capabilities.Attachment",
+    "Network": "tosca.capabilities.Connectivity",
+}
+
+
+def _with_siblings(item: Map) -> Map:
+    key, value = next(item.items(), (None, None))
+    if key is None or len(item.entries) == 1 or not isinstance(value, Scalar):
+        return item
+    beside = {name: entry for name, entry in item.entries.items() if name != key.text}
+    if not beside.keys() & _BESIDE_A_NAME:
+        return item
+    if "type" in beside:
+        beside["relationship"] = beside.pop("type")
+    fields: dict[str, tuple[Scalar, Tree]] = {"capability": (scalar_at(value, "capability"), value)}
+    if "nodes" in value.text.split("."):
+        relationship = beside.get("relationship", (None, None))[1]
+        name = relationship.text.rpartition(".")[2] if isinstance(relationship, Scalar) else ""
+        capability = _CAPABILITY_OF.get(name, "tosca.capabilities.Node")
+        fields = {
+            "node": (scalar_at(value, "node"), value),
+            "capability": (scalar_at(value, "capability"), scalar_at(value, capability)),
+        }
+    bounds = [beside.pop(name, None) for name in _BOUNDS]
+    if given := next((bound for bound in bounds if bound is not None), None):
+        v = given[1]
+        pair: list[Tree] = [b[1] if b else _one(v) for b in bounds]
+        listed = List(v.file, v.line, v.column, v.end_line, v.end_column, pair)
+        fields["occurrences"] = (scalar_at(given[0], "occurrences"), listed)
+    return item.with_entries({key.text: (key, item.with_entries({**fields, **beside}))})
+
+
+def _one(place: Tree) -> Scalar:
+    return Scalar(place.file, place.line, place.column, place.end_line, place.end_column, "1", True)
 
 
 def _requirement_by_name(item: Map) -> Map:
@@ -152,27 +215,47 @@ def _replaced(definition: Map, name: str, value: Tree) -> Map:
     return definition.with_entries(entries)
 
 
-_ALIEN_TYPES = (_artifacts_by_name, _attributes_by_function)
+_ALIEN_TYPES = (_artifacts_by_name, _attributes_by_function, _requirements_beside_their_name)
 _ALIEN_TEMPLATES = (_artifacts_by_name, _requirements_by_name)
 
-_SIMPLE = [
+_SHORT_NAMES = {
+    "BlockStorage": "tosca.nodes.Storage.BlockStorage",
+    "ObjectStorage": "tosca.nodes.Storage.ObjectStorage",
+    "Network": "tosca.nodes.network.Network",
+}
+_SHORT_NAMES_BEFORE_1_2 = {
+    **_SHORT_NAMES,
+    "BlockStorage": "tosca.nodes.BlockStorage",
+    "ObjectStorage": "tosca.nodes.ObjectStorage",
+}
+_SHORT_NAMES_OF_ALIEN = {**_SHORT_NAMES_BEFORE_1_2, "Network": "tosca.nodes.Network"}
+
+_SIMPLE_BEFORE_1_2 = [
     "tosca_simple_yaml_1_0",
     "tosca_simple_yaml_1_1",
-    "tosca_simple_yaml_1_2",
-    "tosca_simple_yaml_1_3",
     "tosca_simple_profile_for_nfv_1_0",
     "tosca_simple_profile_for_nfv_1_0_0",
-    "tosca_simple_profile_for_mec_1_0_0",
     "http://docs.oasis-open.org/tosca/ns/simple/yaml/1.0",
+    "http://docs.oasis-open.org/tosca/ns/simple/yaml/1.1",
+]
+_SIMPLE = [
+    "tosca_simple_yaml_1_2",
+    "tosca_simple_yaml_1_3",
+    "tosca_simple_profile_for_mec_1_0_0",
+    "http://docs.oasis-open.org/tosca/ns/simple/yaml/1.2",
     "http://docs.oasis-open.org/tosca/ns/simple/yaml/1.3",
 ]
 _ALIEN_OLD = ["alien_dsl_1_0_0", "alien_dsl_1_1_0", "alien_dsl_1_2_0", "alien_dsl_1_3_0", "alien_dsl_1_4_0"]
 _ALIEN = ["alien_dsl_2_0_0", "alien_dsl_2_1_0", "alien_dsl_3_0_0", "yorc_tosca_simple_yaml_1_0"]
 
 DIALECTS: Mapping[str, Dialect] = {
-    **{name: Dialect(name) for name in _SIMPLE},
-    **{name: Dialect(name, _ALIEN_TYPES, _ALIEN_TEMPLATES, (_steps_of_old,)) for name in _ALIEN_OLD},
-    **{name: Dialect(name, _ALIEN_TYPES, _ALIEN_TEMPLATES) for name in _ALIEN},
+    **{name: Dialect(name, shorthands=_SHORT_NAMES_BEFORE_1_2) for name in _SIMPLE_BEFORE_1_2},
+    **{name: Dialect(name, shorthands=_SHORT_NAMES) for name in _SIMPLE},
+    **{
+        name: Dialect(name, _ALIEN_TYPES, _ALIEN_TEMPLATES, (_steps_of_old,), _SHORT_NAMES_OF_ALIEN)
+        for name in _ALIEN_OLD
+    },
+    **{name: Dialect(name, _ALIEN_TYPES, _ALIEN_TEMPLATES, (), _SHORT_NAMES_OF_ALIEN) for name in _ALIEN},
 }
 """Every dialect by the ``tosca_definitions_version`` that names it."""
 
@@ -213,6 +296,12 @@ def dialect_of(document: Document, problems: Problems, imported: bool = False) -
     hint = f"did you mean {best!r}?" if best else f"use {NEWEST}"
     problems.error(codes.UNKNOWN_VERSION, f"the dialect {written.text!r} is not known", written.span, hint)
     return DIALECTS[best or NEWEST]
+
+
+def shorthands_of(document: Document) -> Mapping[str, str]:
+    """The short names of node types in a document's own dialect."""
+    written = document.root.get("tosca_definitions_version")
+    return DIALECTS.get(written.text if isinstance(written, Scalar) else NEWEST, DIALECTS[NEWEST]).shorthands
 
 
 def _apply(parent: Map, section: str, rules: tuple[Rule, ...]) -> Map:

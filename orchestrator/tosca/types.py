@@ -27,6 +27,7 @@ from orchestrator.model.values import Value
 from orchestrator.tosca import codes
 from orchestrator.tosca.constraints import UNBOUNDED, read_constraints
 from orchestrator.tosca.definitions import DefinitionReader
+from orchestrator.tosca.dialects import shorthands_of
 from orchestrator.tosca.fields import as_list, as_map, as_scalar, check_keynames, named_items, scalars_of, text_of
 from orchestrator.tosca.implementations import read_artifacts
 from orchestrator.tosca.imports import NORMATIVE, Document
@@ -106,6 +107,7 @@ class TypeTable:
         self._problems = problems
         self._incomplete_imports = any(document.incomplete for document in documents)
         self._raw: dict[str, dict[str, _Raw]] = {kind: {} for kind in _NAMESPACES}
+        self._shorthands = {document.label: shorthands_of(document) for document in documents}
         self._kept_apart: dict[tuple[str, str, str], str] = {}
         self._aliases: dict[str, dict[str, str]] = {kind: {} for kind in _NAMESPACES}
         self._lineages: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -148,6 +150,9 @@ class TypeTable:
         if kind == DATA and written in BUILT_IN_TYPES:
             return written
         short = written.removeprefix("tosca:")
+        meant = self._shorthands.get(file, {}).get(short) if kind == NODE else None
+        if meant in raw:
+            return meant
         return next((space + short for space in _NAMESPACES[kind] if space + short in raw), None)
 
     def lookup(self, kind: str, written: Scalar) -> str | None:
