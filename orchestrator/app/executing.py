@@ -26,8 +26,9 @@ from orchestrator.app.instances import (
 from orchestrator.app.placement import abstract_nodes, placed
 from orchestrator.app.policies import Overrides, with_policies
 from orchestrator.app.preconditions import check_preconditions
-from orchestrator.app.preflight import check_secrets, ignored_services
+from orchestrator.app.preflight import ignored_services
 from orchestrator.app.reading import load, plan_of
+from orchestrator.app.secret_checks import check_secrets
 from orchestrator.app.site_checks import fit_sites
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.errors import UserError
@@ -101,7 +102,7 @@ def prepare_deploy(
     nodes = abstract_nodes(topology)
     kept = updating.kept_matches(base, nodes, sites) if base and site is None else {}
     matched = match_nodes(nodes, sites, site=site, matches={**kept, **(matches or {})})
-    check_secrets(topology, home.secrets)
+    check_secrets(topology, home.secrets, values)
     matched, moved = fit_sites(home, topology, matched, sites, instead)
     now = time.time()
     deployment = Deployment(
@@ -174,7 +175,7 @@ def run(
     refuse_while_to_be_scaled(home, deployment)
     values = accept(workflow_inputs(topology, workflow), given or {}, also=dict.fromkeys(topology.inputs))
     home.sites_of(deployment)
-    check_secrets(topology, home.secrets)
+    check_secrets(topology, home.secrets, {**deployment.inputs, **values})
     check_preconditions(home, deployment, topology, workflow)
     return start(home, deployment, workflow, values, plan)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.app.placement import abstract_nodes, site_of
-from orchestrator.app.preflight import check_secrets
 from orchestrator.app.reading import load
+from orchestrator.app.secret_checks import check_secrets
 from orchestrator.app.wiring import Home
 from orchestrator.errors import OrchError, SiteError, UserError
 from orchestrator.model.expressions import Literal

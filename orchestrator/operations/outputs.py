@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from orchestrator.model.expressions import Expression, Function, Literal, calls
-from orchestrator.model.topology import Interface, NodeTemplate, Relationship, Topology, interface_name
+from orchestrator.model.expressions import Function, Literal, calls
+from orchestrator.model.folding import expressions_of
+from orchestrator.model.topology import NodeTemplate, Relationship, Topology, interface_name
 from orchestrator.model.values import Value
 from orchestrator.operations.calls import ResolvedCall
 from orchestrator.operations.lookup import Surroundings, hosts_of, same_or_first
@@ -18,7 +19,7 @@ Owned = tuple[str, str, str]
 def read_outputs(topology: Topology) -> Mapping[Owned, list[str]]:
     """The outputs of each operation that anything in the topology reads with ``get_operation_output``."""
     found: dict[Owned, list[str]] = defaultdict(list)
-    for expression, node, target in _expressions(topology):
+    for expression, _, node, target in expressions_of(topology):
         for inner in calls(expression):
             if inner.function is not Function.GET_OPERATION_OUTPUT or len(inner.arguments) < 4:
                 continue
@@ -30,35 +31,6 @@ def read_outputs(topology: Topology) -> Mapping[Owned, list[str]]:
             if owner and name not in names:
                 names.append(name)
     return found
-
-
-def _expressions(topology: Topology) -> Iterator[tuple[Expression, str, str]]:
-    """Every expression that may read an output, with the nodes that SELF and TARGET stand for in it."""
-    for node in topology.node_templates.values():
-        yield from ((expression, node.name, "") for expression in _of_node(node))
-        for relationship in node.relationships:
-            own = [*relationship.properties.values(), *_inputs(relationship.interfaces)]
-            yield from ((expression, node.name, relationship.target) for expression in own)
-    for definition in topology.outputs.values():
-        if definition.default is not None:
-            yield definition.default, "", ""
-    for workflow in topology.workflows.values():
-        yield from ((expression, "", "") for expression in workflow.outputs.values())
-
-
-def _of_node(node: NodeTemplate) -> Iterator[Expression]:
-    yield from node.attributes.values()
-    yield from node.properties.values()
-    for capability in node.capabilities.values():
-        yield from capability.attributes.values()
-        yield from capability.properties.values()
-    yield from _inputs(node.interfaces)
-
-
-def _inputs(interfaces: Mapping[str, Interface]) -> Iterator[Expression]:
-    for interface in interfaces.values():
-        for operation in interface.operations.values():
-            yield from operation.inputs.values()
 
 
 def mapped_attributes(

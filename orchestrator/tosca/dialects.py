@@ -93,7 +93,7 @@ def _requirements_by_name(template: Map) -> Map:
 
 
 def _requirements_beside_their_name(definition: Map) -> Map:
-    """``- r: Type`` with other keynames beside the name -> ``- r: {capability: Type, …}``: Alien4Cloud's older notation.
+    """``- r: Type`` with other keynames beside the name -> ``- r: {capability: Type, …}``: as Alien4Cloud had it.
 
     In it ``type`` is the relationship, and the bounds have keynames of their own. The type may be a node's: then the
     relationship tells which capability of the node is meant.
@@ -132,8 +132,8 @@ def _with_siblings(item: Map) -> Map:
     fields: dict[str, tuple[Scalar, Tree]] = {"capability": (scalar_at(value, "capability"), value)}
     if "nodes" in value.text.split("."):
         relationship = beside.get("relationship", (None, None))[1]
-        name = relationship.text.rpartition(".")[2] if isinstance(relationship, Scalar) else ""
-        capability = _CAPABILITY_OF.get(name, "tosca.capabilities.Node")
+        name = relationship.text.rpartition(".")[2] if isinstance(relationship, Scalar) else None
+        capability = _CAPABILITY_OF.get(name or "", "tosca.capabilities.Node")
         fields = {
             "node": (scalar_at(value, "node"), value),
             "capability": (scalar_at(value, "capability"), scalar_at(value, capability)),

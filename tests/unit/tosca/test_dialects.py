@@ -49,7 +49,8 @@ def test_a_short_name_means_what_its_version_says(version: str, written: str, me
 
 def test_a_short_name_goes_by_the_document_that_it_is_in(tmp_path: Path) -> None:
     (tmp_path / "old.yaml").write_text(
-        "tosca_definitions_version: tosca_simple_yaml_1_0\nnode_types: { x.Old: { derived_from: tosca:BlockStorage } }\n"
+        "tosca_definitions_version: tosca_simple_yaml_1_0\n"
+        "node_types: { x.Old: { derived_from: tosca:BlockStorage } }\n"
     )
     text = (
         "tosca_definitions_version: tosca_simple_yaml_1_3\nimports: [ old.yaml ]\n"
@@ -103,9 +104,7 @@ def test_requirements_with_keynames_beside_their_name(
 ) -> None:
     types = f"{ALIEN}\nnode_types: {{ my.A: {{ derived_from: tosca.nodes.Root, requirements: [ {written} ] }} }}"
     (found,) = (
-        r
-        for name, r in read(types, "alien_dsl_1_3_0").node_types["my.A"].requirements.items()
-        if name != "dependency"
+        r for name, r in read(types, "alien_dsl_1_3_0").node_types["my.A"].requirements.items() if name != "dependency"
     )
     assert (found.capability, found.node, found.relationship, found.occurrences) == (
         capability,
