@@ -16,6 +16,7 @@ from orchestrator.app.updating import as_before, before_of, merged
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.engine import Engine, EngineSettings, ExecutionParts, check_interruption
 from orchestrator.jobs import (
+    Argument,
     ExecutionSlots,
     JobBackend,
     JobContext,
@@ -36,6 +37,7 @@ from orchestrator.jobs import (
     slurm_job,
     stage_in,
     stage_out,
+    written_arguments,
 )
 from orchestrator.model.decoding import from_json
 from orchestrator.model.expressions import evaluate
@@ -140,8 +142,14 @@ class _Placed:
             folders=self.folders(site),
             workflow_inputs={**self.deployment.inputs, **self.execution.inputs},
             script=self._script(node),
+            arguments=self._arguments(node),
             login=self._login(site),
         )
+
+    def _arguments(self, node: str) -> tuple[Argument, ...]:
+        around = surroundings(self.home, self.deployment, self.execution, self.topology)
+        lookup = lookup_for(around, node)
+        return written_arguments(self.topology.node_templates[node], lambda written: evaluate(written, lookup))
 
     def _login(self, site: Site) -> Login | None:
         if site.connection is ConnectionKind.LOCAL:

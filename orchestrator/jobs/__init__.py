@@ -28,8 +28,10 @@ from orchestrator.jobs.submission import (
     first_given,
 )
 from orchestrator.jobs.watching import JobBackend, Scheduler, Watcher
+from orchestrator.jobs.written import Argument, Piece, written_arguments
 
 __all__ = [
+    "Argument",
     "BatchOptions",
     "ExecutionSlots",
     "JobBackend",
@@ -37,6 +39,7 @@ __all__ = [
     "JobKind",
     "LocalJobs",
     "Login",
+    "Piece",
     "Scheduler",
     "SiteFolders",
     "SiteSlots",
@@ -57,4 +60,5 @@ __all__ = [
     "stage_in",
     "stage_out",
     "without_scheduler",
+    "written_arguments",
 ]

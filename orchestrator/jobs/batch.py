@@ -6,14 +6,16 @@ those of sbatch (its manual page); values of users become words of their own or 
 
 from __future__ import annotations
 
+import codecs
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.errors import SiteError, UserError, WorkError
 from orchestrator.jobs.expansion import as_text, expand_braced
+from orchestrator.jobs.quantities import megabytes, time_limit
 from orchestrator.jobs.submission import BatchOptions, JobContext, Submission, first_given, workflow_variables
 from orchestrator.model.values import Value
 
@@ -179,14 +181,29 @@ def slurm_job(inputs: Mapping[str, Value], context: JobContext) -> Submission:
 def _script(inputs: Mapping[str, Value], context: JobContext) -> str | None:
     text = first_given(inputs, "script")
     if text is not None:
-        return as_text(text)
+        return cleaned(as_text(text))
     path = context.script or first_given(inputs, "script_file")
     if path is None:
         return None
     try:
-        return Path(as_text(path)).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        content = Path(as_text(path)).read_bytes()
+    except (OSError, ValueError) as error:
         raise WorkError(f"{context.node}: the batch script {path} cannot be read: {error}") from error
+    if content.startswith(_UTF_16):
+        raise WorkError(f"{context.node}: the batch script {path} is in UTF-16", hint="save it in UTF-8")
+    return cleaned(content.decode("utf-8", "surrogateescape"))
+
+
+_BYTE_ORDER_MARK = "\ufeff"
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def cleaned(script: str) -> str:
+    """A script as Unix has it: without a byte order mark, and with its line ends; editors of Windows write others.
+
+    All other bytes of a file, whatever its encoding, are those of the text (``surrogateescape``).
+    """
+    return script.removeprefix(_BYTE_ORDER_MARK).replace("\r\n", "\n")
 
 
 def _interpreter(script: str) -> list[str]:
@@ -213,23 +230,42 @@ def _options(inputs: Mapping[str, Value], context: JobContext, names: Mapping[st
             raise WorkError(f"{context.node}: {name} must be a whole number, 1 or more, not {written!r}")
         return int(written) if written else None
 
-    memory = text("mem_per_node")
+    def read(name: str, reader: Callable[[str], str]) -> str:
+        written = text(name)
+        try:
+            return reader(written) if written else ""
+        except ValueError as error:
+            raise WorkError(f"{context.node}: {name} cannot be {written!r}", hint=str(error)) from error
+        except UserError as error:
+            raise WorkError(f"{context.node}: {name} cannot be {written!r}", hint=error.hint) from error
+
+    extra = tuple(expand_braced(as_text(word), names) for word in _list(said("extra_options")))
+    for word in extra:
+        try:
+            extra_option(word)
+        except UserError as error:
+            raise WorkError(f"{context.node}: extra_options: {error.message}", hint=error.hint) from error
     return BatchOptions(
         nodes=number("nodes"),
         tasks=number("tasks"),
         cpus_per_task=number("cpus_per_task"),
-        memory=f"{memory}G" if memory.isdigit() else memory.replace(" ", "").removesuffix("B"),
-        time=text("time"),
+        memory=read("mem_per_node", megabytes),
+        time=read("time", time_limit),
         partition=text("partition"),
         qos=text("qos"),
         account=text("account"),
         reservation=text("reservation"),
         gres=text("gres"),
         constraint=text("constraint"),
-        array=text("array"),
+        array=read("array", _array),
         dependency=text("dependency"),
-        extra=tuple(expand_braced(as_text(word), names) for word in _list(said("extra_options"))),
+        extra=extra,
     )
+
+
+def _array(text: str) -> str:
+    array_indices(text)
+    return text
 
 
 _ORDER = ("given", "grouped", "own")

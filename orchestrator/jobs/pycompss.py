@@ -20,6 +20,7 @@ from orchestrator.jobs.batch import split_words
 from orchestrator.jobs.expansion import as_text, expand
 from orchestrator.jobs.preparation import program
 from orchestrator.jobs.submission import BatchOptions, JobContext, Submission, first_given, workflow_variables
+from orchestrator.jobs.written import as_written, split_arguments
 from orchestrator.model.values import Value
 from orchestrator.sites import SchedulerKind
 
@@ -121,6 +122,7 @@ def _read(inputs: Mapping[str, Value], context: JobContext, environment: Mapping
     command = as_text(application.get("command"))
     if not command:
         raise WorkError(f"{context.node}: no command is given", hint="set application.command")
+    arguments = application.get("arguments") or []
     container = application.get("container_opts") or {}
     image = first_given(
         {**inputs, "own": container.get("container_image")}, "image_file_path_start", "image_file_path_submit", "own"
@@ -130,7 +132,7 @@ def _read(inputs: Mapping[str, Value], context: JobContext, environment: Mapping
         image=None if image is None else as_text(image),
         unpack_folder=str(context.folders.unpacked),
         command=expand(command, names),
-        arguments=tuple(expand(as_text(word), names) for word in application.get("arguments") or []),
+        arguments=tuple(split_arguments(as_written(arguments, context.arguments), names, context.node)),
         # split first: an input with blanks or quotes in it stays one word
         extra_options=tuple(expand(word, names) for word in options),
         python_interpreter=as_text(parameters.get("python_interpreter")),

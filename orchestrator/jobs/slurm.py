@@ -169,7 +169,7 @@ class SlurmJobs:
         options = self._with_defaults(submission.options or BatchOptions())
         words = list(submission.argv) if submission.by_itself else self._sbatch(token, options)
         for name, text in submission.files.items():
-            self._connection.write(f"{folder}/{name}", text.encode())
+            self._connection.write(f"{folder}/{name}", text.encode("utf-8", "surrogateescape"))
         if not submission.by_itself:
             script = shell_script(
                 submission.argv,
@@ -180,7 +180,7 @@ class SlurmJobs:
                 heading=submission.heading,
                 record=not options.array,
             )
-            self._connection.write(f"{folder}/job.sh", script.encode(), 0o700)
+            self._connection.write(f"{folder}/job.sh", script.encode("utf-8", "surrogateescape"), 0o700)
         tasks = len(array_indices(options.array)) if options.array else 1
         self._connection.write(f"{folder}/{TASKS}", str(tasks).encode())
         if submission.with_program:

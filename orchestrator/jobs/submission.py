@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.jobs.written import Argument
 from orchestrator.model.values import Secret, Value
 from orchestrator.sites import Site, SshSettings
 
@@ -67,6 +68,8 @@ class JobContext:
     workflow_inputs: Mapping[str, Value] = field(default_factory=dict)
     script: str | None = None
     """Path of the batch script that the node's type names as the implementation of submit, as Yorc has it."""
+    arguments: tuple[Argument, ...] | None = None
+    """Of a PyCOMPSs job, as the topology writes them; None: all that is given is the topology's own text."""
     login: Login | None = None
     """How another machine is logged in to; None for a site that is this one."""
 

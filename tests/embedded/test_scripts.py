@@ -69,3 +69,47 @@ def test_a_job_of_scripts(orch: Orch, folder: Path) -> None:
     orch("deploy", TOPOLOGY, "-i", f"folder={folder}")
     orch("run", "job")
     assert (folder / "polled").read_text() == "job-5\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'\xef\xbb\xbf#!/bin/bash\nif true; then\n  FOUND="$0 yes"\nfi\n', "yes"),
+        (b'#!/bin/bash\r\nif true; then\r\n  FOUND="$0 yes"\r\nfi\r\n', "yes"),
+        (b"\xef\xbb\xbfFOUND=\"$0 $(printf 'caf\xc3\xa9')\"\r\n# caf\xe9\r\n", "caf\u00e9"),
+    ],
+    ids=["mark", "line ends", "both, and other bytes"],
+)
+def test_a_script_of_another_editor(orch: Orch, tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "topology.yaml").write_text(EDITED)
+    (tmp_path / "create.sh").write_bytes(content)
+    orch("deploy", tmp_path / "topology.yaml")
+    assert attributes(orch, "It")["found"] == f"{tmp_path}/create.sh {said}"
+    assert (tmp_path / "create.sh").read_bytes() == content
+
+
+def test_a_script_in_utf_16_is_named(orch: Orch, tmp_path: Path) -> None:
+    (tmp_path / "topology.yaml").write_text(EDITED)
+    (tmp_path / "create.sh").write_text("FOUND=x\n", encoding="utf-16")
+    done = orch("deploy", tmp_path / "topology.yaml", status=None)
+    assert done.returncode != 0
+    assert "UTF-16" in done.stdout + done.stderr
+
+
+EDITED = """
+tosca_definitions_version: tosca_simple_yaml_1_3
+node_types:
+  edited.It:
+    derived_from: tosca.nodes.Root
+    attributes:
+      found: { type: string }
+    interfaces:
+      Standard:
+        operations:
+          create:
+            implementation: create.sh
+            outputs: { FOUND: [ SELF, found ] }
+topology_template:
+  node_templates:
+    It: { type: edited.It }
+"""

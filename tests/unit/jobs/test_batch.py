@@ -100,7 +100,7 @@ def test_a_command_with_options_and_inputs_in_them() -> None:
     job = slurm_job(inputs, context(program="echo", word="; ls", minutes=10, num_nodes=2))
     assert job.argv == ("echo", "; ls", "3", "true")
     assert job.environment == {"A": "; ls!", "B": "; ls=2"}
-    assert job.options == BatchOptions(nodes=2, tasks=8, memory="4G", time="10", extra=("mpi=pmi2",))
+    assert job.options == BatchOptions(nodes=2, tasks=8, memory="4096M", time="10", extra=("mpi=pmi2",))
     assert job.modules == ("gcc",)
 
 
@@ -120,6 +120,10 @@ def test_a_script_is_run_by_its_interpreter(tmp_path: Path) -> None:
         ({}, "neither a script nor a command"),
         ({"command": "ls", "nodes": "many"}, "nodes must be a whole number"),
         ({"command": "ls", "nodes": 0}, "nodes must be a whole number"),
+        ({"command": "ls", "mem_per_node": "lots"}, "Job: mem_per_node cannot be 'lots'"),
+        ({"command": "ls", "slurm_options": {"time": "soon"}}, "Job: time cannot be 'soon'"),
+        ({"command": "ls", "array": "1to5"}, "Job: array cannot be '1to5'"),
+        ({"command": "ls", "extra_options": ["mpi=pmi2", "wrap=ls"]}, "Job: extra_options: .*'wrap=ls'"),
         ({"command": "ls", "container_image": "/x.sif"}, "has no container engine"),
         ({"command": "${nothing}"}, "no input of the workflow"),
         ({"script_file": "/no/such/script"}, "cannot be read"),
@@ -128,6 +132,32 @@ def test_a_script_is_run_by_its_interpreter(tmp_path: Path) -> None:
 def test_what_makes_no_job_is_said(inputs: dict[str, Any], message: str) -> None:
     with pytest.raises(OrchError, match=message):
         slurm_job(inputs, context())
+
+
+@pytest.mark.parametrize(
+    ("content", "body"),
+    [
+        (b"\xef\xbb\xbf#!/bin/sh\n#SBATCH -n2\necho 1\n", "echo 1\n"),
+        (b"#!/bin/sh\r\n#SBATCH -n2\r\necho 1\r\n", "echo 1\n"),
+        (b"\xef\xbb\xbf#!/bin/sh\r\n#SBATCH -n2\r\necho 1\r\n", "echo 1\n"),
+        (b"#!/bin/sh\n#SBATCH -n2\n# caf\xe9\necho '\xe9\r'\n", "# caf\udce9\necho '\udce9\r'\n"),
+    ],
+)
+def test_a_script_of_another_editor(tmp_path: Path, content: bytes, body: str) -> None:
+    (tmp_path / "job.sh").write_bytes(content)
+    jobs = [slurm_job({"script_file": str(tmp_path / "job.sh")}, context())]
+    if b"\xe9" not in content:
+        jobs.append(slurm_job({"script": content.decode()}, context()))
+    for job in jobs:
+        assert job.heading == ("#SBATCH -n2",)
+        assert job.argv == ("/bin/sh", SCRIPT)
+        assert job.files["batch-script"] == f"#!/bin/sh\n#SBATCH -n2\n{body}"
+
+
+def test_a_script_in_utf_16_is_named(tmp_path: Path) -> None:
+    (tmp_path / "job.sh").write_text("#!/bin/sh\n", encoding="utf-16")
+    with pytest.raises(WorkError, match=r"job\.sh is in UTF-16"):
+        slurm_job({"script_file": str(tmp_path / "job.sh")}, context())
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ class TestEnqueue:
     @pytest.mark.parametrize("bad", ["a b", "$(touch x)", "`id`", "a;b", "a'b", 'a"b', "a|b", "a&b", "a\nb", "", "ä"])
     def test_what_its_script_would_not_keep_a_word_is_refused(self, bad: str) -> None:
         with pytest.raises(WorkError, match="cannot be given to enqueue_compss") as caught:
-            pycompss(changed(arguments=[bad]), context())
+            pycompss(changed(arguments=["${bad}"]), context(bad=bad))
         assert "file" in str(caught.value.hint)
 
     @pytest.mark.parametrize("bad", ["$(touch x)", "-e; id", "`id`", "a'b", "a\nb"])
@@ -180,5 +180,5 @@ class TestStandIn:
 
     @pytest.mark.parametrize("word", ["a b", "$(touch x)", "a'b", 'a"b', "a\nb", "", "ä"])
     def test_any_text_is_an_argument(self, word: str) -> None:
-        submission = pycompss(changed(arguments=[word]), context(cluster(enqueue="")))
+        submission = pycompss(changed(arguments=["${word}"]), context(cluster(enqueue=""), word=word))
         assert json.loads(submission.files["request.json"])["arguments"] == [word]

@@ -6,10 +6,12 @@ command line. What the script leaves comes back through a file without a name.
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from ansible.module_utils.basic import AnsibleModule
@@ -49,7 +52,7 @@ exit() {
   if [[ "$BASHPID" == "$$" ]]; then orch__tell; fi
   builtin exit "$orch__code"
 }
-source "$0"
+source %(source)s
 exit $?
 """
 
@@ -89,9 +92,14 @@ def main() -> None:
     )
     arguments = module.params
     name = os.path.basename(arguments["path"])  # noqa: PTH119
-    with tempfile.TemporaryFile() as left, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with (
+        tempfile.TemporaryFile() as left,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        tempfile.TemporaryDirectory() as own,
+    ):
         try:
-            code = _run(arguments, left, out, err)
+            code = _run(arguments, own, left, out, err)
         except (OSError, ValueError) as error:
             module.fail_json(msg=f"{name} cannot be run: {error}")
         texts = {"stdout": _text(out), "stderr": _text(err), "rc": code}
@@ -106,10 +114,10 @@ def main() -> None:
     module.exit_json(changed=True, found=found, **texts)
 
 
-def _run(arguments: dict[str, Any], left: BinaryIO, out: BinaryIO, err: BinaryIO) -> int:
+def _run(arguments: dict[str, Any], own: str, left: BinaryIO, out: BinaryIO, err: BinaryIO) -> int:
     variables = {name: str(value) for name, value in arguments["variables"].items()}
     process = subprocess.Popen(
-        _command(arguments, variables, left.fileno()),
+        _command(arguments, variables, left.fileno(), own),
         env=_environment(variables),
         cwd=arguments["folder"],
         stdin=subprocess.DEVNULL,
@@ -122,7 +130,7 @@ def _run(arguments: dict[str, Any], left: BinaryIO, out: BinaryIO, err: BinaryIO
     return process.wait()
 
 
-def _command(arguments: dict[str, Any], variables: dict[str, str], descriptor: int) -> list[str]:
+def _command(arguments: dict[str, Any], variables: dict[str, str], descriptor: int, own: str) -> list[str]:
     path, names = arguments["path"], arguments["outputs"]
     if arguments["kind"] == PYTHON:
         words = [path, str(descriptor), json.dumps(sorted(variables)), json.dumps(names)]
@@ -133,7 +141,22 @@ def _command(arguments: dict[str, Any], variables: dict[str, str], descriptor: i
     for name in names:
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a variable of bash")
-    return [bash, "-l", "-c", IN_BASH % {"names": " ".join(names), "descriptor": descriptor}, path]
+    text = IN_BASH % {"names": " ".join(names), "descriptor": descriptor, "source": _source(path, own)}
+    return [bash, "-l", "-c", text, path]
+
+
+def _source(path: str, own: str) -> str:
+    """The script as a word of bash: a copy where an editor of Windows has left a byte order mark or its line ends."""
+    content = Path(path).read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError("it is in UTF-16: save it in UTF-8")
+    begin = len(codecs.BOM_UTF8) if content.startswith(codecs.BOM_UTF8) else 0
+    cleaned = content[begin:].replace(b"\r\n", b"\n")
+    if cleaned == content:
+        return '"$0"'
+    copy = Path(own, Path(path).name)
+    copy.write_bytes(cleaned)
+    return shlex.quote(str(copy))
 
 
 def _environment(variables: dict[str, str]) -> dict[str, str]:
