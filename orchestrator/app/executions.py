@@ -218,11 +218,19 @@ def logs(home: Home, execution_id: str, wanted: EventFilter | None = None, *, ne
     return home.store.events(home.store.execution(execution_id).id, wanted=wanted, newest=newest)
 
 
-def full_id(home: Home, execution_id: str | None) -> str:
-    """The whole id of an execution; without one, the newest. Raises UserError."""
+def full_id(home: Home, execution_id: str | None, deployment: str | None = None) -> str:
+    """The whole id of an execution; without one, the newest, or that of a deployment. Raises UserError."""
+    of = None
+    if deployment is not None:
+        from orchestrator.app.executing import find_deployment  # heavy: reads topologies
+
+        of = find_deployment(home, deployment)
     if execution_id is not None:
-        return home.store.execution(execution_id).id
-    newest = home.store.executions(limit=1)
+        found = home.store.execution(execution_id)
+        if of is not None and found.deployment_id != of.id:
+            raise UserError(f"execution {found.id} is not one of {of.name!r}", hint="leave one of the two out")
+        return found.id
+    newest = home.store.executions(of.id if of else None, limit=1)
     if not newest:
         raise UserError("there is no execution yet", hint="orch deploy TOPOLOGY")
     return newest[0].id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from orchestrator.app.targets import find_target, target_plan
+from orchestrator.app.targets import named_target, target_plan
 from orchestrator.app.wiring import Home
 from orchestrator.errors import UserError
 from orchestrator.planning import pictures
@@ -23,12 +23,15 @@ ENDINGS = {**{f".{f.value}": f for f in PictureFormat}, ".gv": PictureFormat.DOT
 """What the ending of a file's name says of its format."""
 
 
-def draw(home: Home, target: str, workflow: str | None, picture_format: PictureFormat) -> bytes:
+def draw(
+    home: Home, target: str | None, workflow: str | None, deployment: str | None, picture_format: PictureFormat
+) -> bytes:
     """The picture of a topology (a file or a deployment), of a workflow of it, or of an execution.
 
-    Raises UserError, DocumentError as :func:`orchestrator.app.targets.find_target` does.
+    ``target``, ``workflow`` and ``deployment`` name it as :func:`orchestrator.app.targets.named_target` has it. Raises
+    UserError, DocumentError.
     """
-    found = find_target(home, target, executions=True)
+    found, workflow = named_target(home, target, workflow, deployment, executions=True)
     if found.plan is not None:
         if workflow is not None and workflow != found.plan.workflow:
             raise UserError(

@@ -94,9 +94,9 @@ class Settings:
 
 
 def read_settings(
-    environment: Mapping[str, str], *, home: Path | None = None, sites_file: Path | None = None
+    environment: Mapping[str, str], *, home: Path | None = None, sites_file: Path | None = None, make: bool = True
 ) -> Settings:
-    """The settings from the environment and the command line. Makes the home.
+    """The settings from the environment and the command line. Makes the home, unless ``make`` is false.
 
     The database is ``ORCH_DATABASE``, else ``database`` of ``config.yaml`` in the home, else a file of the home.
     Secrets are kept in a Vault when ``vault`` of ``config.yaml`` or ``VAULT_ADDR`` names one; ``VAULT_NAMESPACE`` and
@@ -107,7 +107,8 @@ def read_settings(
     folder = named or Path(platformdirs.user_data_dir("orch", appauthor=False))
     folder = folder.expanduser().absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if make:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         what = "a file is in its place" if isinstance(error, FileExistsError) else error.strerror
         raise ConfigurationError(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.app.executing import find_deployment
 from orchestrator.app.instances import Instances, at_first, living
 from orchestrator.app.placement import placed
 from orchestrator.app.reading import load, plan_of
@@ -30,6 +31,32 @@ class Target:
     plan: Plan | None = None
     states: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
+
+
+def named_target(
+    home: Home, word: str | None, workflow: str | None, deployment: str | None, *, executions: bool = False
+) -> tuple[Target, str | None]:
+    """What is meant by ``[FILE] [WORKFLOW]`` and ``--deployment NAME``, and which workflow of it.
+
+    Without a file it is the deployment that is named, or the only one there is; a single word is then the workflow.
+    Raises as :func:`find_target`.
+    """
+    if deployment is not None or word is None:
+        if word is not None and workflow is not None:
+            raise UserError(f"{word!r} and --deployment exclude each other", hint="name a file or a deployment")
+        found = find_deployment(home, deployment)
+        return Target(topology_of(found), found), workflow or word
+    if workflow is None and not Path(word).exists() and (only := _only_deployment(home, word)) is not None:
+        return Target(topology_of(only), only), word
+    return find_target(home, word, executions=executions), workflow
+
+
+def _only_deployment(home: Home, workflow: str) -> Deployment | None:
+    """The only deployment there is, if it has a workflow of that name."""
+    living = home.store.deployments()
+    if len(living) != 1 or living[0].name == workflow:
+        return None
+    return living[0] if workflow in workflow_names(topology_of(living[0])) else None
 
 
 def find_target(home: Home, word: str, *, executions: bool = False) -> Target:

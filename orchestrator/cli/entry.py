@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import click
 
+from orchestrator.cli import completing
 from orchestrator.cli.root import PipeClosed, root
 from orchestrator.cli.session import Session
 from orchestrator.errors import StorageError
@@ -37,6 +38,9 @@ def main() -> NoReturn:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _terminated)
     session = Session(os.environ)
+    if asked := os.environ.get(completing.VARIABLE):
+        completing.answer(root, session, asked)
+        os._exit(0)
     status = call(session, sys.argv[1:])
     status = _flushed(status)
     if session.opened is not None and _must_end_at_once(session):

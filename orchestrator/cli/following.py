@@ -16,7 +16,7 @@ from orchestrator.cli.failures import failure_text, place_text
 from orchestrator.cli.progress import Progress
 from orchestrator.cli.session import Session
 from orchestrator.cli.terminal import Terminal, clean
-from orchestrator.cli.text import duration, shown, table
+from orchestrator.cli.text import duration, moment_data, shown, table
 from orchestrator.cli.views import JsonView, LineView, QuietView, View
 from orchestrator.errors import StorageError
 from orchestrator.model.values import Value
@@ -202,9 +202,9 @@ def execution_data(execution: Execution, deployment: str, status: str) -> dict[s
         "workflow": execution.workflow,
         "status": status,
         "attempt": execution.attempt,
-        "created": execution.created,
-        "started": execution.started,
-        "ended": execution.ended,
+        "created": moment_data(execution.created),
+        "started": moment_data(execution.started),
+        "ended": moment_data(execution.ended),
         "failure": failure_data(failure) if failure else None,
         "outputs": dict(execution.outputs) if execution.outputs is not None else None,
     }

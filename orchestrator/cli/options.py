@@ -6,10 +6,11 @@ import difflib
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
+from orchestrator.cli import completing
 from orchestrator.cli.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -80,6 +81,16 @@ class Command(click.Command):
         super().__init__(*words, **settings)
         self.params.extend(common_options(shown=False))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words. When a shell asks for the value of the last one, those before it are read all the same."""
+        if ctx.resilient_parsing and args and any(_lacks_value(param, args[-1]) for param in self.params):
+            args = args[:-1]
+        return super().parse_args(ctx, args)
+
+
+def _lacks_value(parameter: click.Parameter, word: str) -> bool:
+    return isinstance(parameter, click.Option) and not parameter.is_flag and word in parameter.opts
+
 
 class Branch(click.Group):
     """A command that has commands: by itself it prints its help; of a wrong word it says which may have been meant."""
@@ -122,6 +133,36 @@ class Group(Branch):
         self.params.extend(common_options(shown=False))
 
 
+def deployment_option(help: str = "The deployment; not needed when there is only one.") -> Callable[[F], F]:
+    """``--deployment NAME``, by which every command names a deployment."""
+    return click.option("-d", "--deployment", metavar="NAME", shell_complete=completing.deployments, help=help)
+
+
+class _Unshown(click.Argument):
+    """An argument that the help does not show."""
+
+    def get_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return []
+
+
+def with_earlier_name(*, option: bool = False) -> Callable[[F], F]:
+    """The deployment's name is also taken as it was given before ``--deployment``: as a word, or as ``--name``."""
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def call(*words: Any, earlier: str | None, deployment: str | None, **settings: Any) -> Any:
+            if earlier is not None and deployment not in (None, earlier):
+                raise click.UsageError(f"two deployments are named: {earlier!r} and {deployment!r}")
+            return function(*words, deployment=deployment or earlier, **settings)
+
+        decorated = cast(F, call)
+        if option:
+            return click.option("--name", "earlier", hidden=True)(decorated)
+        return click.argument("earlier", required=False, cls=_Unshown, shell_complete=completing.deployments)(decorated)
+
+    return decorate
+
+
 def input_options(function: F) -> F:
     """``-i NAME=VALUE`` and ``--inputs FILE``."""
     function = click.option(
@@ -137,6 +178,7 @@ def input_options(function: F) -> F:
         "pairs",
         multiple=True,
         metavar="NAME=VALUE",
+        shell_complete=completing.inputs,
         help="One input; wins over the file. May be repeated.",
     )(function)
 
@@ -156,6 +198,7 @@ def policy_options(function: F) -> F:
             "timeouts",
             multiple=True,
             metavar="[NODE=]TIME",
+            shell_complete=completing.assigned_nodes,
             help="How long the whole, or each operation of a node, may take (30 s, 10m, 2h), before it is cancelled.",
         ),
         click.option(
@@ -163,6 +206,7 @@ def policy_options(function: F) -> F:
             "retries",
             multiple=True,
             metavar="[NODE=]N",
+            shell_complete=completing.assigned_nodes,
             help="How often a failed operation, of any node or of one, is tried again.",
         ),
         click.option(
@@ -170,6 +214,7 @@ def policy_options(function: F) -> F:
             "continued",
             multiple=True,
             metavar="NODE",
+            shell_complete=completing.nodes,
             help="Go on when an operation of this node has failed.",
         ),
         click.option(

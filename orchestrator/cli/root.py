@@ -52,6 +52,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "profiles": Lazy("profiles", "profiles", "Keep TOSCA profiles: list, add, remove."),
         "catalogue": Lazy("catalogue", "catalogue", "Keep data sets: add, list, show."),
         "explain": Lazy("explain", "explain", "Say what the code of a problem or an error stands for."),
+        "completion": Lazy("completion", "completion", "Print what a shell needs to complete commands and names."),
         "help": Lazy("about", "help_", "Explain orch or one of its commands."),
         "version": Lazy("about", "version", "Say which version of orch this is."),
     },

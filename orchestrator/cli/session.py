@@ -31,6 +31,8 @@ class Session:
         self.json = False
         self.quiet = False
         self.debug = False
+        self.completing = False
+        """Whether a shell only asks what it may complete, so that nothing must be made."""
         self.carrying = False
         """Whether something is carried out that must not end because of what is said."""
 
@@ -40,7 +42,9 @@ class Session:
         from orchestrator.app.settings import read_settings
         from orchestrator.app.wiring import Home
 
-        return Home(read_settings(self.environment, home=self.home_folder, sites_file=self.sites_file))
+        return Home(
+            read_settings(self.environment, home=self.home_folder, sites_file=self.sites_file, make=not self.completing)
+        )
 
     @property
     def opened(self) -> Home | None:

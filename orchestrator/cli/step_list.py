@@ -66,7 +66,7 @@ def steps_text(details: ExecutionDetails, terminal: Terminal) -> str:
             name = f"{_bracket(number, len(level), terminal)}{clean(step_id)}"
             rows.append([name, step.title, step.site or "", states[step_id], _took(details, step_id, states), after])
         last = level
-    return table(["STEP", "DOES", "SITE", "STATE", "TOOK", "AFTER"], rows, terminal, states=3)
+    return table(["STEP", "DOES", "SITE", "STATE", "TOOK", "AFTER"], rows, terminal, states=3, less=["TOOK"])
 
 
 def _bracket(number: int, count: int, terminal: Terminal) -> str:

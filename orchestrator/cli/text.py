@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from orchestrator.cli.terminal import Terminal, clean, text_width
 
 _GAP = 2
 _NARROWEST = 8
+_WORD = 16
+"""A word of a longer text may be broken when it has more characters than this."""
+_AFTER = re.compile(r"(?<=[/._:,=-])")
+"""Where a name or a path is best broken."""
 
 
 def duration(seconds: float) -> str:
@@ -25,14 +30,30 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def clock(moment: float) -> str:
-    """A time of today: ``18:12:06``."""
-    return time.strftime("%H:%M:%S", time.localtime(moment))
+def date(moment: float | str | None) -> str:
+    """A moment as people read it: ``2025-01-31T18:12:06+01:00`` (ISO 8601 in local time); empty for none.
+
+    A text that is no moment in ISO 8601 stays as it is.
+    """
+    return _iso(moment, "seconds") or ""
 
 
-def date(moment: float | None) -> str:
-    """A time with its day: ``2025-01-31 18:12:06``; empty for none."""
-    return "" if moment is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+def moment_data(moment: float | str | None) -> str | None:
+    """A moment in JSON: as :func:`date`, to the millisecond; None for none."""
+    return _iso(moment, "milliseconds")
+
+
+def _iso(moment: float | str | None, precision: str) -> str | None:
+    if moment is None or moment == "":
+        return None
+    if isinstance(moment, str):
+        try:
+            found = datetime.fromisoformat(moment)
+        except ValueError:
+            return moment
+    else:
+        found = datetime.fromtimestamp(moment)
+    return found.astimezone().isoformat(timespec=precision)
 
 
 def counted(number: int, noun: str) -> str:
@@ -59,29 +80,66 @@ def indented(text: str, by: str = "  ") -> str:
     return "\n".join(by + line for line in text.splitlines())
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], terminal: Terminal, *, states: int = -1) -> str:
-    """Aligned columns under bold headings; on a terminal that is too narrow, wide cells are wrapped.
+def table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    terminal: Terminal,
+    *,
+    states: int = -1,
+    less: Sequence[str] = (),
+    indent: str = "",
+) -> str:
+    """Aligned columns under bold headings.
 
-    ``states`` is the column whose words have the colours of states.
+    On a terminal that is too narrow, texts are wrapped at their spaces; when that is not enough, the columns ``less``
+    are left out, the first of them first; then names and paths are wrapped, too. ``states`` is the column whose words
+    have the colours of states. ``indent`` is before every line.
     """
     cells = [[clean(cell).replace("\n", " ") for cell in row] for row in rows]
-    widths = [max(text_width(row[i]) for row in [list(headers), *cells]) for i in range(len(headers))]
+    columns = list(range(len(headers)))
+    widths = [max(text_width(row[i]) for row in [list(headers), *cells]) for i in columns]
     if terminal.width is not None:
-        widths = fitted(widths, terminal.width - _GAP * (len(headers) - 1))
-    lines = [terminal.styled(line, bold=True) for line in _laid_out(headers, widths, terminal, -1)]
+        width = terminal.width - text_width(indent)
+        least = [max(map(_least, [headers[i], *(row[i] for row in cells)])) for i in columns]
+        columns = _kept(headers, least, less, width)
+        room = width - _GAP * (len(columns) - 1)
+        fit = fitted([widths[i] for i in columns], room, [least[i] for i in columns])
+    else:
+        fit = widths
+    state = columns.index(states) if states in columns else -1
+    lines = [terminal.styled(line, bold=True) for line in _laid_out([headers[i] for i in columns], fit, terminal, -1)]
     for row in cells:
-        lines += _laid_out(row, widths, terminal, states)
-    return "\n".join(lines)
+        lines += _laid_out([row[i] for i in columns], fit, terminal, state)
+    return "\n".join(f"{indent}{line}" for line in lines)
 
 
-def fitted(widths: Sequence[int], room: int) -> list[int]:
-    """The widths of columns made to fit: the widest give way first, none below a least width."""
-    fit = list(widths)
-    while sum(fit) > room:
-        widest = max(range(len(fit)), key=lambda i: fit[i])
-        if fit[widest] <= _NARROWEST:
+def _least(cell: str) -> int:
+    """How narrow a cell may be: a name or a path is not broken, of a text only long words are."""
+    if " " not in cell:
+        return text_width(cell)
+    return min(max(map(text_width, cell.split(" "))), _WORD)
+
+
+def _kept(headers: Sequence[str], least: Sequence[int], less: Sequence[str], width: int) -> list[int]:
+    """The columns that have room, without those that may be left out as far as that is needed."""
+    kept = list(range(len(headers)))
+    for name in less:
+        if sum(least[i] for i in kept) + _GAP * (len(kept) - 1) <= width:
             break
-        fit[widest] -= 1
+        if name in headers:
+            kept.remove(headers.index(name))
+    return kept
+
+
+def fitted(widths: Sequence[int], room: int, least: Sequence[int] = ()) -> list[int]:
+    """The widths of columns made to fit: the widest give way first, as far as ``least``; if need be, further."""
+    fit = list(widths)
+    for bound in ([least] if least else []) + [[_NARROWEST] * len(fit)]:
+        while sum(fit) > room:
+            wide = [i for i in range(len(fit)) if fit[i] > bound[i]]
+            if not wide:
+                break
+            fit[max(wide, key=lambda i: fit[i])] -= 1
     return fit
 
 
@@ -99,7 +157,7 @@ def _laid_out(row: Sequence[str], widths: Sequence[int], terminal: Terminal, sta
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """The text in lines of at most ``width`` columns, broken at spaces where there are any."""
+    """The text in lines of at most ``width`` columns, broken at spaces, else after other signs, else anywhere."""
     if text_width(text) <= width:
         return [text]
     lines = [""]
@@ -110,8 +168,11 @@ def wrap(text: str, width: int) -> list[str]:
             continue
         if lines[-1]:
             lines.append("")
-        for character in word:
-            if lines[-1] and text_width(lines[-1] + character) > width:
+        for part in _AFTER.split(word):
+            if lines[-1] and text_width(lines[-1] + part) > width:
                 lines.append("")
-            lines[-1] += character
+            for character in part:
+                if lines[-1] and text_width(lines[-1] + character) > width:
+                    lines.append("")
+                lines[-1] += character
     return lines

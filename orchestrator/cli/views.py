@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from orchestrator.cli.progress import Progress
 from orchestrator.cli.session import Session
 from orchestrator.cli.terminal import Terminal, clean
-from orchestrator.cli.text import clock, duration
+from orchestrator.cli.text import date, duration, moment_data
 from orchestrator.state import Event
 
 
@@ -72,7 +72,7 @@ def event_data(event: Event) -> dict[str, Any]:
     return {
         "id": event.id,
         "execution": event.execution_id,
-        "time": event.time,
+        "time": moment_data(event.time),
         "kind": event.kind,
         "level": event.level,
         "step": event.step,
@@ -85,7 +85,7 @@ def event_data(event: Event) -> dict[str, Any]:
 
 def change_lines(event: Event, progress: Progress, terminal: Terminal, *, verbose: bool) -> list[str]:
     """The lines that tell an event; none when it is no change that a reader waits for."""
-    when = terminal.styled(clock(event.time), dim=True)
+    when = terminal.styled(date(event.time), dim=True)
     title = clean(progress.title(event.step, event.node))
     data = event.data or {}
     match event.kind:

@@ -8,9 +8,10 @@ import click
 import msgspec
 
 from orchestrator.app.catalogue import add_record
+from orchestrator.cli import completing
 from orchestrator.cli.options import Group
 from orchestrator.cli.session import Session, pass_session
-from orchestrator.cli.text import counted, table
+from orchestrator.cli.text import counted, date, moment_data, table
 
 
 @click.group(cls=Group)
@@ -40,7 +41,7 @@ def add(session: Session, places: tuple[str, ...], oid: str | None, title: str, 
     """
     record = add_record(session.home, places, oid=oid, title=title, checksums=not no_checksum)
     if session.json:
-        session.data(msgspec.to_builtins(record))
+        session.data(_data(record))
     else:
         session.out(record.oid)
 
@@ -56,7 +57,7 @@ def list_(session: Session) -> None:
     """
     records = session.home.catalogue.list()
     if session.json:
-        session.data([msgspec.to_builtins(record) for record in records])
+        session.data([_data(record) for record in records])
         return
     if not records:
         session.note("there are no records; `orch catalogue add FILE` makes one")
@@ -67,16 +68,23 @@ def list_(session: Session) -> None:
             record.title,
             counted(len(record.files), "file"),
             "yes" if record.published else "",
-            record.created,
+            date(record.created),
             (record.source.execution or "") if record.source else "",
         ]
         for record in records
     ]
-    session.out(table(["OID", "TITLE", "FILES", "PUBLISHED", "CREATED", "EXECUTION"], rows, session.terminal))
+    session.out(
+        table(
+            ["OID", "TITLE", "FILES", "PUBLISHED", "CREATED", "EXECUTION"],
+            rows,
+            session.terminal,
+            less=["EXECUTION", "PUBLISHED", "CREATED"],
+        )
+    )
 
 
 @catalogue.command()
-@click.argument("oid")
+@click.argument("oid", shell_complete=completing.records)
 @pass_session
 def show(session: Session, oid: str) -> None:
     """Show a record and where its files are.
@@ -89,14 +97,14 @@ def show(session: Session, oid: str) -> None:
     record = catalogue.get(oid)
     places = {file.name: catalogue.location(file) for file in record.files}
     if session.json:
-        data: dict[str, Any] = msgspec.to_builtins(record)
+        data = _data(record)
         files = [{**file, "location": places[file["name"]]} for file in data["files"]]
         session.data({**data, "files": files})
         return
     source = record.source
     facts = [
         ("title", record.title),
-        ("created", record.created),
+        ("created", date(record.created)),
         ("published", "yes" if record.published else "no"),
         ("execution", (source.execution or "") if source else ""),
         ("made by", ", ".join(x for x in (source.deployment, source.workflow, source.node) if x) if source else ""),
@@ -105,3 +113,8 @@ def show(session: Session, oid: str) -> None:
     session.out("\n".join(f"  {name}: {value}" for name, value in facts if value))
     rows = [[f.name, str(f.size) if f.size is not None else "", f.checksum or "", places[f.name]] for f in record.files]
     session.out("\n" + table(["FILE", "BYTES", "CHECKSUM", "LOCATION"], rows, session.terminal))
+
+
+def _data(record: msgspec.Struct) -> dict[str, Any]:
+    data: dict[str, Any] = msgspec.to_builtins(record)
+    return {**data, "created": moment_data(data.get("created"))}

@@ -9,10 +9,10 @@ import click
 from orchestrator.app.executions import ExecutionSummary, list_executions
 from orchestrator.app.wiring import Home
 from orchestrator.cli.failures import is_private
-from orchestrator.cli.options import Command
+from orchestrator.cli.options import Command, deployment_option, with_earlier_name
 from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.terminal import clean
-from orchestrator.cli.text import as_json, date, duration, indented, shown, table
+from orchestrator.cli.text import as_json, date, duration, indented, moment_data, shown, table
 from orchestrator.model.values import Value
 from orchestrator.state import Deployment
 
@@ -46,7 +46,7 @@ def list_(session: Session, all_: bool) -> None:
         for d in deployments
     ]
     headers = ["NAME", "STATUS", "SITES", "LAST EXECUTION", "CREATED", "TOPOLOGY"]
-    session.out(table(headers, rows, session.terminal, states=1))
+    session.out(table(headers, rows, session.terminal, states=1, less=["TOPOLOGY", "CREATED"]))
 
 
 def _newest(home: Home, deployment: Deployment) -> ExecutionSummary | None:
@@ -75,8 +75,8 @@ def _deployment_data(deployment: Deployment, newest: ExecutionSummary | None) ->
         "status": deployment.status.value,
         "source": deployment.source,
         "matches": dict(deployment.matches),
-        "created": deployment.created,
-        "updated": deployment.updated,
+        "created": moment_data(deployment.created),
+        "updated": moment_data(deployment.updated),
         "last_execution": newest
         and {
             "id": newest.execution.id,
@@ -87,24 +87,23 @@ def _deployment_data(deployment: Deployment, newest: ExecutionSummary | None) ->
 
 
 @click.command(cls=Command)
-@click.argument("name", required=False)
+@with_earlier_name()
+@deployment_option()
 @pass_session
-def show(session: Session, name: str | None) -> None:
+def show(session: Session, deployment: str | None) -> None:
     """Show a deployment: its nodes, sites, states, attributes.
-
-    NAME may be left out when there is only one.
 
     \b
     Examples:
       orch show
-      orch show wordcount --json
+      orch show --deployment wordcount --json
     """
     from orchestrator.app.describe import describe
     from orchestrator.app.executing import find_deployment, runnable_workflows
 
-    deployment = find_deployment(session.home, name)
-    view = describe(session.home, deployment)
-    recent = list_executions(session.home, deployment, limit=_RECENT)
+    found = find_deployment(session.home, deployment)
+    view = describe(session.home, found)
+    recent = list_executions(session.home, found, limit=_RECENT)
     workflows = [w for w in runnable_workflows(view.topology) if w in view.topology.workflows]
     nodes = [
         {
@@ -118,18 +117,18 @@ def show(session: Session, name: str | None) -> None:
         for n in view.nodes
     ]
     if session.json:
-        data = _deployment_data(deployment, recent[0] if recent else None)
-        session.data({**data, "inputs": presentable(dict(deployment.inputs)), "workflows": workflows, "nodes": nodes})
+        data = _deployment_data(found, recent[0] if recent else None)
+        session.data({**data, "inputs": presentable(dict(found.inputs)), "workflows": workflows, "nodes": nodes})
         return
     terminal = session.terminal
     facts = [
-        ("status", terminal.state(_status(deployment, recent[0] if recent else None))),
-        ("topology", clean(deployment.source)),
-        ("created", date(deployment.created)),
+        ("status", terminal.state(_status(found, recent[0] if recent else None))),
+        ("topology", clean(found.source)),
+        ("created", date(found.created)),
         ("workflows", ", ".join(workflows)),
-        *((f"input {k}", clean(shown(v))) for k, v in presentable(dict(deployment.inputs)).items()),
+        *((f"input {k}", clean(shown(v))) for k, v in presentable(dict(found.inputs)).items()),
     ]
-    session.out(terminal.styled(deployment.name, bold=True))
+    session.out(terminal.styled(found.name, bold=True))
     session.out("\n".join(f"  {key}: {value}" for key, value in facts if value))
     session.out()
     rows = [row for n in view.nodes for row in _node_rows(n)]
@@ -164,32 +163,31 @@ def executions_table(session: Session, summaries: list[ExecutionSummary]) -> str
         took = duration(e.ended - e.started) if e.started is not None and e.ended is not None else ""
         rows.append([e.id, summary.deployment, e.workflow, summary.status, date(e.started or e.created), took])
     headers = ["EXECUTION", "DEPLOYMENT", "WORKFLOW", "STATUS", "STARTED", "TOOK"]
-    return table(headers, rows, session.terminal, states=3)
+    return table(headers, rows, session.terminal, states=3, less=["TOOK"])
 
 
 @click.command(cls=Command)
-@click.argument("name", required=False)
+@with_earlier_name()
+@deployment_option()
 @pass_session
-def outputs(session: Session, name: str | None) -> None:
+def outputs(session: Session, deployment: str | None) -> None:
     """Show the outputs of a deployment.
-
-    NAME may be left out when there is only one.
 
     \b
     Examples:
       orch outputs
-      orch outputs wordcount --json
+      orch outputs --deployment wordcount --json
     """
     from orchestrator.app.describe import outputs as find_outputs
     from orchestrator.app.executing import find_deployment
 
-    deployment = find_deployment(session.home, name)
-    found = find_outputs(session.home, deployment)
+    named = find_deployment(session.home, deployment)
+    found = find_outputs(session.home, named)
     if session.json:
         session.data(found)
         return
     if not found:
-        session.note(f"{deployment.name} declares no outputs")
+        session.note(f"{named.name} declares no outputs")
     for key, value in found.items():
         text = value if isinstance(value, str) else as_json(value)
         session.out(f"{session.terminal.styled(key, bold=True)}: {clean(text)}")

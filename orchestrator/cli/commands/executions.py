@@ -11,6 +11,7 @@ import click
 from orchestrator.app import executions as use
 from orchestrator.app.leaving import under_way
 from orchestrator.app.step_names import named_nodes, named_steps
+from orchestrator.cli import completing
 from orchestrator.cli.commands.deployments import executions_table, presentable
 from orchestrator.cli.failures import failure_text
 from orchestrator.cli.following import (
@@ -24,12 +25,12 @@ from orchestrator.cli.following import (
     tell_end,
     watch,
 )
-from orchestrator.cli.options import Group, verbose_option
+from orchestrator.cli.options import Group, deployment_option, verbose_option
 from orchestrator.cli.progress import Progress
 from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.step_list import predecessors, steps_text
 from orchestrator.cli.terminal import Terminal, clean
-from orchestrator.cli.text import date, shown, table
+from orchestrator.cli.text import date, moment_data, shown, table
 from orchestrator.cli.times import moment
 from orchestrator.cli.views import event_data
 from orchestrator.state import Event, EventFilter, ExecutionStatus
@@ -50,7 +51,7 @@ def executions() -> None:
 
 
 @executions.command("list")
-@click.option("--deployment", metavar="NAME", help="Only those of one deployment.")
+@deployment_option("Only those of one deployment.")
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="Only the newest ones.")
 @pass_session
 def list_(session: Session, deployment: str | None, limit: int | None) -> None:
@@ -78,9 +79,10 @@ def list_(session: Session, deployment: str | None, limit: int | None) -> None:
 
 
 @executions.command()
-@click.argument("id", required=False, metavar="[ID]")
+@click.argument("id", required=False, metavar="[ID]", shell_complete=completing.executions)
+@deployment_option("Without ID: the newest of this deployment.")
 @pass_session
-def show(session: Session, id: str | None) -> None:
+def show(session: Session, id: str | None, deployment: str | None) -> None:
     """Show one execution: its steps, jobs and failure. Without ID: the newest.
 
     \b
@@ -88,7 +90,7 @@ def show(session: Session, id: str | None) -> None:
       orch executions show
       orch executions show 3f2a91c0 --json
     """
-    details = use.show_execution(session.home, use.full_id(session.home, id))
+    details = use.show_execution(session.home, use.full_id(session.home, id, deployment))
     if session.json:
         session.data(_details_data(details))
         return
@@ -129,8 +131,8 @@ def _details_data(details: use.ExecutionDetails) -> dict[str, Any]:
                 "state": states[step.id],
                 "after": list(before.get(step.id, {})),
                 "attempt": entry.attempt if entry else None,
-                "started": entry.started if entry else None,
-                "ended": entry.ended if entry else None,
+                "started": moment_data(entry.started) if entry else None,
+                "ended": moment_data(entry.ended) if entry else None,
                 "failure": failure_data(entry.failure) if entry and entry.failure else None,
             }
         )
@@ -142,8 +144,8 @@ def _details_data(details: use.ExecutionDetails) -> dict[str, Any]:
             "token": job.reference.token,
             "state": job.state.value,
             "detail": job.detail,
-            "created": job.created,
-            "ended": job.ended,
+            "created": moment_data(job.created),
+            "ended": moment_data(job.ended),
         }
         for job in details.jobs
     ]
@@ -153,11 +155,26 @@ def _details_data(details: use.ExecutionDetails) -> dict[str, Any]:
 
 
 @executions.command()
-@click.argument("id", required=False, metavar="[ID]")
+@click.argument("id", required=False, metavar="[ID]", shell_complete=completing.executions)
+@deployment_option("Without ID: the newest of this deployment.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until it has ended.")
 @click.option("--level", type=click.Choice(LEVELS), default="info", show_default=True, help="This level and above.")
-@click.option("--step", "steps", multiple=True, metavar="STEP", help="Only what is about this step; may be repeated.")
-@click.option("--node", "nodes", multiple=True, metavar="NODE", help="Only what is about this node; may be repeated.")
+@click.option(
+    "--step",
+    "steps",
+    multiple=True,
+    metavar="STEP",
+    shell_complete=completing.steps,
+    help="Only what is about this step; may be repeated.",
+)
+@click.option(
+    "--node",
+    "nodes",
+    multiple=True,
+    metavar="NODE",
+    shell_complete=completing.nodes_of_execution,
+    help="Only what is about this node; may be repeated.",
+)
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this kind; may be repeated.")
 @click.option("--since", metavar="TIME", help="Not before this time (18:30, 2025-01-31 18:30) or so long ago (10m).")
 @click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Of what there is, only the last N.")
@@ -165,6 +182,7 @@ def _details_data(details: use.ExecutionDetails) -> dict[str, Any]:
 def logs(
     session: Session,
     id: str | None,
+    deployment: str | None,
     follow: bool,
     level: str,
     steps: tuple[str, ...],
@@ -179,12 +197,13 @@ def logs(
     Examples:
       orch executions logs
       orch executions logs -f 3f2a91c0
+      orch executions logs --deployment wordcount
       orch executions logs --level debug          # every task of the playbooks
       orch executions logs --step count_words --kind output --tail 20
       orch executions logs --since 10m --level warning
       orch executions logs --json | jq .text
     """
-    execution_id = use.full_id(session.home, id)
+    execution_id = use.full_id(session.home, id, deployment)
     plan = use.show_execution(session.home, execution_id).plan
     wanted = EventFilter(
         steps=tuple(found for step in steps for found in named_steps(plan, step)),
@@ -239,8 +258,15 @@ def log_text(event: Event, progress: Progress, terminal: Terminal) -> str:
 
 
 @executions.command()
-@click.argument("id")
-@click.option("--step", "steps", multiple=True, metavar="STEP", help="Only this step, not the whole; may be repeated.")
+@click.argument("id", shell_complete=completing.executions)
+@click.option(
+    "--step",
+    "steps",
+    multiple=True,
+    metavar="STEP",
+    shell_complete=completing.steps,
+    help="Only this step, not the whole; may be repeated.",
+)
 @verbose_option
 @pass_session
 def cancel(session: Session, id: str, steps: tuple[str, ...], verbose: bool) -> int:
@@ -318,20 +344,34 @@ def _cancel_steps(session: Session, execution_id: str, steps: Sequence[str], *, 
 
 
 @executions.command()
-@click.argument("id", required=False, metavar="[ID]")
+@click.argument("id", required=False, metavar="[ID]", shell_complete=completing.executions)
+@deployment_option("Without ID: the newest of this deployment.")
 @click.option(
     "--from",
     "again",
     multiple=True,
     metavar="STEP",
+    shell_complete=completing.steps,
     help="Do this step and all that depends on it again; may be repeated.",
 )
 @click.option(
-    "--skip", "skipped", multiple=True, metavar="STEP", help="Take this step as done without doing it; may be repeated."
+    "--skip",
+    "skipped",
+    multiple=True,
+    metavar="STEP",
+    shell_complete=completing.steps,
+    help="Take this step as done without doing it; may be repeated.",
 )
 @verbose_option
 @pass_session
-def resume(session: Session, id: str | None, again: tuple[str, ...], skipped: tuple[str, ...], verbose: bool) -> int:
+def resume(
+    session: Session,
+    id: str | None,
+    deployment: str | None,
+    again: tuple[str, ...],
+    skipped: tuple[str, ...],
+    verbose: bool,
+) -> int:
     """Go on with an execution that failed, was cancelled, or lost its process. Without ID: the newest.
 
     What is done is not done again; jobs that still run are taken up; failed ones are submitted anew. Playbooks are read
@@ -347,7 +387,7 @@ def resume(session: Session, id: str | None, again: tuple[str, ...], skipped: tu
       orch executions resume 3f2a91c0 --from count_words
       orch executions resume 3f2a91c0 --skip stage_in
     """
-    execution_id = use.full_id(session.home, id)
+    execution_id = use.full_id(session.home, id, deployment)
     after = use.last_event(session.home, execution_id)
     use.resume(session.home, execution_id, again=again, skipped=skipped)
     return see_through(session, execution_id, after=after, verbose=verbose)

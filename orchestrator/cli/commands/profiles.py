@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from orchestrator.app.profiles import add_profile, list_profiles, remove_profile
+from orchestrator.cli import completing
 from orchestrator.cli.failures import problem_data, problems_text
 from orchestrator.cli.options import Group
 from orchestrator.cli.session import Session, pass_session
@@ -80,7 +81,7 @@ def add(session: Session, source: Path) -> None:
 
 
 @profiles.command()
-@click.argument("profile", metavar="NAME:VERSION")
+@click.argument("profile", metavar="NAME:VERSION", shell_complete=completing.profiles)
 @pass_session
 def remove(session: Session, profile: str) -> None:
     """Take a profile out of your catalog. What is deployed is not touched.

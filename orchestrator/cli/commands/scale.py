@@ -6,16 +6,17 @@ import click
 
 from orchestrator.app import scaling
 from orchestrator.app.policies import read_overrides
+from orchestrator.cli import completing
 from orchestrator.cli.commands.topologies import plan_data, plan_table
 from orchestrator.cli.commands.work import detach_option, see_started
-from orchestrator.cli.options import Command, policy_options, verbose_option
+from orchestrator.cli.options import Command, deployment_option, policy_options, verbose_option
 from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.text import counted
 
 
 @click.command(cls=Command)
-@click.argument("numbers", nargs=-1, required=True, metavar="NODE=N…")
-@click.option("--deployment", metavar="NAME", help="The deployment; not needed when there is only one.")
+@click.argument("numbers", nargs=-1, required=True, metavar="NODE=N...", shell_complete=completing.assigned_nodes)
+@deployment_option()
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @policy_options
 @detach_option

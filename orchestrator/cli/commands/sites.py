@@ -9,6 +9,7 @@ import click
 
 from orchestrator.app.site_checks import check_site, trust_site
 from orchestrator.app.site_list import KnownSite, list_sites
+from orchestrator.cli import completing
 from orchestrator.cli.options import Group
 from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.text import table
@@ -56,11 +57,11 @@ def list_(session: Session) -> None:
         for known in found
     ]
     headers = ["NAME", "CONNECTION", "HOST", "SCHEDULER", "CONTAINERS", "REGISTRY", "CATALOGUE", "DESCRIBED IN"]
-    session.out(table(headers, rows, session.terminal))
+    session.out(table(headers, rows, session.terminal, less=["CATALOGUE", "REGISTRY", "CONTAINERS"]))
 
 
 @sites.command("check")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.sites)
 @click.option("--topology", type=click.Path(path_type=Path), metavar="FILE", help="See also what this topology needs.")
 @click.option("--user", default="", metavar="NAME", help="Who logs in, instead of the site's user.")
 @click.option("--key", default="", metavar="ID", help="The key with which, instead of the site's (orch ssh-keys list).")
@@ -88,7 +89,7 @@ def check(session: Session, name: str, topology: Path | None, user: str, key: st
 
 
 @sites.command("trust")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.sites)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_session
 def trust(session: Session, name: str, yes: bool) -> int:

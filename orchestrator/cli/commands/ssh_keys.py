@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from orchestrator.app import ssh_keys as use_cases
 from orchestrator.app.ssh_keys import DEFAULT_RSA, KeyType, PassphraseNeeded, SshKey
 from orchestrator.cli.options import Group
 from orchestrator.cli.session import Session, pass_session
-from orchestrator.cli.text import table
+from orchestrator.cli.text import date, moment_data, table
 from orchestrator.errors import UserError
 from orchestrator.model.values import Secret
 
@@ -89,10 +90,12 @@ def list_(session: Session) -> None:
     """
     keys = use_cases.ssh_keys(session.home)
     if session.json:
-        session.data([asdict(key) for key in keys])
+        session.data([_data(key) for key in keys])
     elif keys:
-        rows = [[k.id, k.name, _kind(k), k.created, k.fingerprint] for k in keys]
-        session.out(table(["ID", "NAME", "TYPE", "CREATED", "FINGERPRINT"], rows, session.terminal))
+        rows = [[k.id, k.name, _kind(k), date(k.created), k.fingerprint] for k in keys]
+        session.out(
+            table(["ID", "NAME", "TYPE", "CREATED", "FINGERPRINT"], rows, session.terminal, less=["CREATED", "TYPE"])
+        )
     else:
         session.note("there are no SSH keys; `orch ssh-keys generate` makes one")
 
@@ -109,7 +112,7 @@ def show(session: Session, key_id: str) -> None:
     """
     key = use_cases.ssh_key(session.home, key_id)
     if session.json:
-        session.data(asdict(key))
+        session.data(_data(key))
     else:
         session.out(key.public_key)
 
@@ -142,7 +145,7 @@ def revoke(session: Session, key_id: str, yes: bool) -> None:
 
 def _made(session: Session, key: SshKey) -> None:
     if session.json:
-        session.data(asdict(key))
+        session.data(_data(key))
     else:
         session.out(key.id)
         session.out(key.public_key)
@@ -157,3 +160,7 @@ def _content(file: str, what: str) -> bytes:
         return Path(file).expanduser().read_bytes()
     except OSError as error:
         raise UserError(f"{file}: the {what} cannot be read: {error.strerror}") from error
+
+
+def _data(key: SshKey) -> dict[str, Any]:
+    return {**asdict(key), "created": moment_data(key.created)}

@@ -12,12 +12,13 @@ from orchestrator.app.inputs import Given, read_inputs
 from orchestrator.app.reading import SECOND_OPINION_AT_MOST, Checked
 from orchestrator.app.reading import validate as check
 from orchestrator.app.sarif import orch_version, sarif
-from orchestrator.app.targets import Target, find_target, target_plan, workflows_of
+from orchestrator.app.targets import Target, named_target, target_plan, workflows_of
+from orchestrator.cli import completing
 from orchestrator.cli.failures import place_text, problem_data, problems_text, totals
-from orchestrator.cli.options import Command, input_options
+from orchestrator.cli.options import Command, deployment_option, input_options
 from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.terminal import clean
-from orchestrator.cli.text import counted, indented, shown, table
+from orchestrator.cli.text import counted, shown, table
 from orchestrator.model.plan import Outcome, Plan, StepKind
 
 if TYPE_CHECKING:
@@ -84,32 +85,36 @@ def _checked_data(file: Path, checked: Checked) -> dict[str, Any]:
 
 
 @click.command(cls=Command)
-@click.argument("target")
-@click.argument("workflow", default="install")
+@click.argument("target", required=False, metavar="[FILE]", shell_complete=completing.targets)
+@click.argument("workflow", required=False, shell_complete=completing.workflows)
+@deployment_option()
 @click.option("--variables", is_flag=True, help="Show what every operation would be given, and where that comes from.")
 @input_options
 @pass_session
 def plan(
     session: Session,
-    target: str,
-    workflow: str,
+    target: str | None,
+    workflow: str | None,
+    deployment: str | None,
     variables: bool,
     pairs: tuple[str, ...],
     inputs_file: Path | None,
 ) -> None:
     """Show what a workflow would do, step by step.
 
-    TARGET is a topology file or the name of a deployment, WORKFLOW a workflow it declares or one that every topology
-    has (install, uninstall, start, stop, run, cancel); install when it is left out.
+    Of a topology file, or of a deployment. WORKFLOW is one that it declares or one that every topology has (install,
+    uninstall, start, stop, run, cancel); install when it is left out.
 
     \b
     Examples:
       orch plan topology.yaml
       orch plan topology.yaml exec_job
-      orch plan my-deployment exec_job --json
+      orch plan exec_job
+      orch plan --deployment wordcount exec_job --json
       orch plan topology.yaml exec_job --variables -i oid=my-text
     """
-    found = find_target(session.home, target)
+    found, named = named_target(session.home, target, workflow, deployment)
+    workflow = named or "install"
     planned = target_plan(session.home, found, workflow)
     if variables:
         _show_variables(session, found, workflow, planned, read_inputs(pairs, inputs_file))
@@ -144,7 +149,7 @@ def _show_variables(session: Session, found: Target, workflow: str, planned: Pla
         session.out(f"  runs      {clean(resolved.implementation)}")
         rows = [[v.name, v.origin, clean(shown(v.value))] for v in resolved.variables]
         if rows:
-            session.out(indented(table(["VARIABLE", "FROM", "VALUE"], rows, session.terminal)))
+            session.out(table(["VARIABLE", "FROM", "VALUE"], rows, session.terminal, indent="  "))
 
 
 def _resolved_data(resolved: ResolvedStep) -> dict[str, Any]:

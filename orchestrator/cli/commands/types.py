@@ -9,14 +9,15 @@ import click
 
 from orchestrator.app.documentation import constraint_text, occurrences_text, type_markdown, value_text
 from orchestrator.app.types import FieldView, NodeTypeView, OperationView, WorkflowInput, find_types, list_types
+from orchestrator.cli import completing
 from orchestrator.cli.options import Command
 from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.terminal import clean
-from orchestrator.cli.text import counted, indented, table
+from orchestrator.cli.text import counted, table
 
 
 @click.command(cls=Command)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.types)
 @click.option("--markdown", is_flag=True, help="Answer in Markdown.")
 @pass_session
 def types(session: Session, name: str | None, markdown: bool) -> None:
@@ -41,7 +42,7 @@ def types(session: Session, name: str | None, markdown: bool) -> None:
         session.out("\n".join(type_markdown(view) for view in found).rstrip("\n"))
     elif name is None:
         rows = [[view.name, f"{view.profile}:{view.version}", view.description] for view in found]
-        session.out(table(["TYPE", "PROFILE", "DESCRIPTION"], rows, session.terminal))
+        session.out(table(["TYPE", "PROFILE", "DESCRIPTION"], rows, session.terminal, less=["PROFILE"]))
     else:
         if len(found) > 1:
             session.note(f"{counted(len(found), 'node type')} are called so:\n")
@@ -91,8 +92,9 @@ def _show(session: Session, view: NodeTypeView) -> None:
 def _section(session: Session, title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if rows:
         used = [i for i in range(len(headers)) if any(row[i] for row in rows)]
-        shown = table([headers[i] for i in used], [[row[i] for i in used] for row in rows], session.terminal)
-        session.out(f"\n{session.terminal.styled(title + ':', bold=True)}\n{indented(shown)}")
+        named, cells = [headers[i] for i in used], [[row[i] for i in used] for row in rows]
+        shown = table(named, cells, session.terminal, less=["FROM", "IMPLEMENTATION"], indent="  ")
+        session.out(f"\n{session.terminal.styled(title + ':', bold=True)}\n{shown}")
 
 
 def _fields(session: Session, title: str, fields: Sequence[FieldView], owner: str) -> None:

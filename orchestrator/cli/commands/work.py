@@ -9,11 +9,19 @@ import click
 from orchestrator.app import executing, executions, forcing, packaging
 from orchestrator.app.inputs import read_inputs
 from orchestrator.app.policies import read_overrides
+from orchestrator.cli import completing
 from orchestrator.cli.commands.topologies import plan_data, plan_table
 from orchestrator.cli.differences import difference_data, difference_summary, difference_text
 from orchestrator.cli.failures import report
 from orchestrator.cli.following import see_through
-from orchestrator.cli.options import Command, input_options, policy_options, verbose_option
+from orchestrator.cli.options import (
+    Command,
+    deployment_option,
+    input_options,
+    policy_options,
+    verbose_option,
+    with_earlier_name,
+)
 from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.terminal import clean
 from orchestrator.cli.text import counted
@@ -28,15 +36,24 @@ detach_option = click.option("--detach", is_flag=True, help="Only queue it for `
 
 @click.command(cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", help="The name of the deployment (default: that of the topology).")
+@with_earlier_name(option=True)
+@deployment_option("The name of the deployment (default: that of the topology).")
 @input_options
-@click.option("--site", help="The site that every abstract node stands for.")
-@click.option("--match", "matches", multiple=True, metavar="NODE=SITE", help="The site of one abstract node.")
+@click.option("--site", shell_complete=completing.sites, help="The site that every abstract node stands for.")
+@click.option(
+    "--match",
+    "matches",
+    multiple=True,
+    metavar="NODE=SITE",
+    shell_complete=completing.matches,
+    help="The site of one abstract node.",
+)
 @click.option(
     "--or-site",
     "instead",
     multiple=True,
     metavar="SITE",
+    shell_complete=completing.sites,
     help="The site to take in the place of one that is out of reach or refuses such jobs. May be repeated.",
 )
 @click.option("--lock", is_flag=True, help="Write down in orch.lock what the topology is made of, first.")
@@ -48,7 +65,7 @@ detach_option = click.option("--detach", is_flag=True, help="Only queue it for `
 def deploy(
     session: Session,
     file: Path,
-    name: str | None,
+    deployment: str | None,
     pairs: tuple[str, ...],
     inputs_file: Path | None,
     site: str | None,
@@ -74,10 +91,10 @@ def deploy(
     \b
     Examples:
       orch deploy topology.yaml
-      orch deploy topology.yaml --name wordcount --site my-cluster
+      orch deploy topology.yaml --deployment wordcount --site my-cluster
       orch deploy topology.yaml --match Prepare=local --match Simulate=my-cluster
       orch deploy topology.yaml --inputs inputs.yaml -i image_folder=/work/images
-      orch deploy changed.yaml --name wordcount --dry-run
+      orch deploy changed.yaml --deployment wordcount --dry-run
     """
     given = read_inputs(pairs, inputs_file)
     if lock and not dry_run:
@@ -85,7 +102,7 @@ def deploy(
     prepared = executing.prepare_deploy(
         session.home,
         file,
-        name=name,
+        name=deployment,
         given=given,
         site=site,
         matches=read_matches(matches) or None,
@@ -103,8 +120,8 @@ def deploy(
 
 
 @click.command(cls=Command)
-@click.argument("workflow")
-@click.option("--deployment", metavar="NAME", help="The deployment; not needed when there is only one.")
+@click.argument("workflow", shell_complete=completing.runnable_workflows)
+@deployment_option()
 @input_options
 @policy_options
 @detach_option
@@ -145,29 +162,30 @@ def run(
 
 
 @click.command(cls=Command)
-@click.argument("name", required=False)
+@with_earlier_name()
+@deployment_option()
 @click.option("--force", is_flag=True, help="Whatever is wrong with it; tells what may remain.")
 @detach_option
 @verbose_option
 @pass_session
-def undeploy(session: Session, name: str | None, force: bool, detach: bool, verbose: bool) -> int:
+def undeploy(session: Session, deployment: str | None, force: bool, detach: bool, verbose: bool) -> int:
     """Undo a deployment.
 
-    NAME may be left out when there is only one. What its runs produced stays. With --force the deployment is gone
-    afterwards whatever fails: what is under way is cancelled first, and what may remain outside is told.
+    What its runs produced stays. With --force the deployment is gone afterwards whatever fails: what is under way is
+    cancelled first, and what may remain outside is told.
 
     \b
     Examples:
       orch undeploy
-      orch undeploy wordcount
-      orch undeploy wordcount --force
+      orch undeploy --deployment wordcount
+      orch undeploy --deployment wordcount --force
     """
     if force and detach:
         raise UserError("--force and --detach exclude each other", hint="what is forced is seen through to its end")
     if force:
-        return _undeploy_by_force(session, name, verbose=verbose)
+        return _undeploy_by_force(session, deployment, verbose=verbose)
     session.home.queue_only = detach
-    started = executing.undeploy(session.home, name)
+    started = executing.undeploy(session.home, deployment)
     return see_started(session, started, verbose=verbose)
 
 

@@ -196,6 +196,41 @@ def test_a_fault_of_orch(orch: Orch, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Traceback" in orch("--debug", "list", status=1).stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["deploy", "run", "undeploy", "scale", "show", "outputs", "plan", "graph", "inputs", "executions list"]
+    + [f"executions {name}" for name in ("show", "logs", "resume")],
+)
+def test_every_command_names_a_deployment_in_the_same_way(orch: Orch, words: str) -> None:
+    text = orch(*words.split(), "-h").stdout
+    assert "  -d, --deployment NAME  " in text
+    assert "--name" not in text
+    usage = text.split("\n\n")[0].upper()
+    assert "NAME" not in usage
+    assert "DEPLOYMENT" not in usage
+    if words in ("deploy", "executions list"):
+        return
+    rest = {"run": ["x"], "scale": ["A=1"]}.get(words, [])
+    for option in (["-d", "nope"], ["--deployment=nope"]):
+        error = orch.json(*words.split(), *rest, *option, status=2)["error"]
+        assert "there is no deployment 'nope'" in error["message"]
+
+
+def test_the_way_a_deployment_was_named_before_is_understood(orch: Orch) -> None:
+    for words in (["show"], ["outputs"], ["undeploy"]):
+        assert "no deployment 'nope'" in orch.json(*words, "nope", status=2)["error"]["message"]
+        assert "two deployments" in orch.json(*words, "nope", "-d", "other", status=2)["error"]["message"]
+    said = orch.json("deploy", EXAMPLE, "--name", "one", "-d", "other", status=2)["error"]["message"]
+    assert said == "two deployments are named: 'one' and 'other'"
+
+
+@pytest.mark.parametrize("words", ["plan", "graph", "inputs"])
+def test_a_file_and_a_deployment_exclude_each_other(orch: Orch, words: str) -> None:
+    said = orch.json(words, EXAMPLE, "exec_job", "-d", "x", status=2)["error"]["message"]
+    assert said.endswith("and --deployment exclude each other")
+    assert orch.json(words, status=2)["error"]["message"] == "nothing is deployed"
+
+
 # Topologies
 
 

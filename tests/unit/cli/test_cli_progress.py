@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -15,7 +16,12 @@ from orchestrator.cli.views import change_lines, event_data
 from orchestrator.model.plan import Edge, Plan, PlanStep, StepKind
 from orchestrator.state import Event
 
-T0 = time.mktime((2025, 1, 31, 18, 12, 6, 0, 0, -1))
+T0 = datetime(2025, 1, 31, 18, 12, 6, tzinfo=timezone(timedelta(hours=1))).timestamp()
+
+
+@pytest.fixture(autouse=True)
+def in_the_zone_of_madrid(time_zone: Callable[[str], None]) -> None:
+    time_zone("Europe/Madrid")
 
 
 def plan(*nodes: str) -> Plan:
@@ -173,44 +179,44 @@ RUN = (
 
 def test_without_a_terminal_there_is_one_line_per_change() -> None:
     assert lines_of(*RUN) == [
-        "18:12:06 exec_job started (attempt 1)",
-        "18:12:07 A: Runnable.run  started on local",
-        "18:12:08 A: Runnable.run  job submitted as t1",
-        "18:12:08 A: Runnable.run  job running (t1)",
-        "18:12:10 A: Runnable.run  failed (3.0 s): it broke",
-        "18:12:10 failed: it broke",
+        "2025-01-31T18:12:06+01:00 exec_job started (attempt 1)",
+        "2025-01-31T18:12:07+01:00 A: Runnable.run  started on local",
+        "2025-01-31T18:12:08+01:00 A: Runnable.run  job submitted as t1",
+        "2025-01-31T18:12:08+01:00 A: Runnable.run  job running (t1)",
+        "2025-01-31T18:12:10+01:00 A: Runnable.run  failed (3.0 s): it broke",
+        "2025-01-31T18:12:10+01:00 failed: it broke",
     ]
 
 
 def test_verbose_lines_tell_output_tasks_and_states() -> None:
     lines = lines_of(*RUN, verbose=True)
-    assert "18:12:09 A | hello" in lines
-    assert "18:12:09 A | world" in lines
-    assert "18:12:07 A: Runnable.run  ok: Submit the job" in lines
-    assert "18:12:06 A -> started  A is started" in lines
+    assert "2025-01-31T18:12:09+01:00 A | hello" in lines
+    assert "2025-01-31T18:12:09+01:00 A | world" in lines
+    assert "2025-01-31T18:12:07+01:00 A: Runnable.run  ok: Submit the job" in lines
+    assert "2025-01-31T18:12:06+01:00 A -> started  A is started" in lines
 
 
 def test_failed_tasks_are_told_in_any_case() -> None:
     assert lines_of(event("task", "failed: Copy", "B.run", level="error")) == [
-        "18:12:06 B: Runnable.run  error: failed: Copy"
+        "2025-01-31T18:12:06+01:00 B: Runnable.run  error: failed: Copy"
     ]
 
 
 def test_log_lines() -> None:
     progress = Progress(plan("A"))
-    assert log_text(RUN[2], progress, Terminal()) == "2025-01-31 18:12:07 info    A: Runnable.run  started"
+    assert log_text(RUN[2], progress, Terminal()) == "2025-01-31T18:12:07+01:00 info    A: Runnable.run  started"
     assert log_text(RUN[6], progress, Terminal()).splitlines() == [
-        "2025-01-31 18:12:09 info    A |  hello",
-        "2025-01-31 18:12:09 info    A |  world",
+        "2025-01-31T18:12:09+01:00 info    A |  hello",
+        "2025-01-31T18:12:09+01:00 info    A |  world",
     ]
-    assert log_text(RUN[1], progress, Terminal()) == "2025-01-31 18:12:06 info    A is started"
+    assert log_text(RUN[1], progress, Terminal()) == "2025-01-31T18:12:06+01:00 info    A is started"
 
 
 def test_events_in_json() -> None:
     assert event_data(RUN[4]) == {
         "id": 1,
         "execution": "x1",
-        "time": T0 + 2,
+        "time": "2025-01-31T18:12:08.000+01:00",
         "kind": "job",
         "level": "info",
         "step": "A.run",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.cli.terminal import ASCII, UNICODE, Terminal, clean, one_line, shortened, terminal_of, text_width
-from orchestrator.cli.text import as_json, counted, duration, fitted, table, wrap
+from orchestrator.cli.text import as_json, counted, date, duration, fitted, moment_data, table, wrap
 
 
 class Screen(io.TextIOWrapper):
@@ -114,6 +115,25 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("zone", "text", "data"),
+    [
+        ("UTC", "2025-01-31T17:12:06+00:00", "2025-01-31T17:12:06.250+00:00"),
+        ("Europe/Madrid", "2025-01-31T18:12:06+01:00", "2025-01-31T18:12:06.250+01:00"),
+        ("Asia/Kolkata", "2025-01-31T22:42:06+05:30", "2025-01-31T22:42:06.250+05:30"),
+        ("America/New_York", "2025-01-31T12:12:06-05:00", "2025-01-31T12:12:06.250-05:00"),
+    ],
+)
+def test_one_notation_of_times(zone: str, text: str, data: str, time_zone: Callable[[str], None]) -> None:
+    time_zone(zone)
+    moment = 1738343526.25
+    for said in (moment, "2025-01-31T17:12:06.250Z", "2025-01-31T19:12:06.25+02:00", data):
+        assert date(said) == text
+        assert moment_data(said) == data
+    assert (date(None), moment_data(None), date("")) == ("", None, "")
+    assert date("in old times") == moment_data("in old times") == "in old times"
+
+
 def test_counts() -> None:
     assert [counted(n, "step") for n in (0, 1, 2)] == ["0 steps", "1 step", "2 steps"]
 
@@ -164,3 +184,67 @@ def test_wrapping_keeps_every_word(text: str, width: int) -> None:
 
 def test_json_is_readable() -> None:
     assert as_json({"a": ["ü"]}, indent=None) == '{"a": ["ü"]}'
+
+
+TOKEN = "5a0d8f52-PyCOMPSJob-1"
+SHA = "sha256:" + "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("headers", "row", "less", "whole"),
+    [
+        # names stay whole when texts can give way
+        (
+            ["TYPE", "DESCRIPTION"],
+            ["org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob", "A run of a program, as long as its text is " * 3],
+            [],
+            ["org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob"],
+        ),
+        # what is less important goes before a name is broken
+        (
+            ["ID", "CREATED", "FINGERPRINT"],
+            ["0f3c2a4e-4b4e-4d0c-9d39-3f2a91c05a0d", "2025-01-31T18:12:06+01:00", "SHA256:" + "a" * 30],
+            ["CREATED"],
+            ["0f3c2a4e-4b4e-4d0c-9d39-3f2a91c05a0d", "SHA256:" + "a" * 30],
+        ),
+        (
+            ["JOB OF", "SITE", "ID", "STATE", "DETAIL"],
+            ["PyCOMPSJob", "my-cluster", TOKEN, "running", "waits for its place: 3 jobs before it (Resources)"],
+            [],
+            ["PyCOMPSJob", "my-cluster", TOKEN, "running"],
+        ),
+        (["NODE", "STATE"], ["x", "done"], ["NODE"], ["x", "done"]),
+    ],
+)
+def test_what_is_important_stays_whole_at_80_columns(
+    headers: list[str], row: list[str], less: list[str], whole: list[str]
+) -> None:
+    for indent in ("", "  "):
+        text = table(headers, [row, row], Terminal(80), less=less, indent=indent)
+        assert all(text_width(line) <= 80 and line.startswith(indent) for line in text.splitlines())
+        for cell in whole:
+            assert text.split().count(cell) == 2
+        assert {name for name in headers if name not in text.splitlines()[0]} <= set(less)
+
+
+def test_columns_that_may_be_left_out_stay_where_there_is_room() -> None:
+    headers, row = ["NAME", "PLACE"], ["a", "/some/where"]
+    assert "/some/where" in table(headers, [row], Terminal(80), less=["PLACE"])
+    assert "/some/where" in table(headers, [row], Terminal(), less=["PLACE", "NAME"])
+    assert "PLACE" not in table(["NAME", "PLACE"], [["a" * 30, "/b" * 30]], Terminal(60), less=["PLACE"])
+
+
+@given(
+    st.lists(st.lists(st.text("ab/-. 漢", max_size=60), min_size=4, max_size=4), min_size=1, max_size=3),
+    st.integers(45, 200),
+)
+def test_a_table_is_never_wider_than_its_terminal_and_keeps_every_sign(rows: list[list[str]], width: int) -> None:
+    text = table(["A", "B", "C", "D"], rows, Terminal(width))
+    assert all(text_width(line) <= width for line in text.splitlines())
+    for sign in "ab/-.漢":
+        assert text.count(sign) == sum(cell.count(sign) for row in rows for cell in row)
+
+
+def test_paths_are_broken_after_their_signs() -> None:
+    assert wrap("/a/rather/long/path/to.a-file", 12) == ["/a/rather/", "long/path/", "to.a-file"]
+    assert wrap("x" * 7, 3) == ["xxx", "xxx", "x"]
