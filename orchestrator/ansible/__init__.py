@@ -5,6 +5,7 @@ a user, or leave a secret in a file, an argument, the environment or a text that
 imports ansible_runner; Ansible itself is only ever imported in Ansible's own processes (``plugins/``, ``warm.py``).
 """
 
+from orchestrator.ansible.places import first_fit, lack_of
 from orchestrator.ansible.playbook import (
     EventKind,
     Host,
@@ -16,7 +17,7 @@ from orchestrator.ansible.playbook import (
     Upload,
 )
 from orchestrator.ansible.processes import end_session
-from orchestrator.ansible.runner import run_playbook
+from orchestrator.ansible.runner import carrier_fault, run_playbook
 
 __all__ = [
     "EventKind",
@@ -27,6 +28,9 @@ __all__ = [
     "TaskEvent",
     "TaskFailure",
     "Upload",
+    "carrier_fault",
     "end_session",
+    "first_fit",
+    "lack_of",
     "run_playbook",
 ]

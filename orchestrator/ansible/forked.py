@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,25 +30,59 @@ _END_LIMIT = 5.0
 class ForkedCarrier:
     """Starts one warm Ansible process at the first run, which forks a child for each.
 
-    The warm process ends with this one, whatever ends it, and is replaced if it has died. If it cannot be made ready,
-    runs are carried by ``fallback``.
+    The warm process ends with this one, whatever ends it, and is replaced if it has died. Much of what it does is not
+    public in Ansible, so a trial shows first that it works with the Ansible that is there: ``trial`` is given a carrier
+    and the version, and tells what is wrong. If it is of no use, runs are carried by ``fallback``.
     """
 
-    def __init__(self, fallback: Carrier | None = None) -> None:
+    def __init__(
+        self, fallback: Carrier | None = None, trial: Callable[[Carrier, str], str | None] = lambda *_: None
+    ) -> None:
         self._fallback = fallback or ColdCarrier()
+        self._trial = trial
         self._lock = threading.Lock()
         self._warm: _Warm | None = None
-        self._useless = False
+        self._proven = False
+        self._fault: str | None = None
+        self._told = False
 
     def start(self, launch: Launch) -> Carried:
-        """Have the warm process fork for this run. The first run waits until it is ready."""
-        with suppress(OSError):
-            if not self._useless:
-                warm = self._living()
-                if warm.is_ready():
-                    return warm.start(launch)
-                self._useless = True
+        """Have the warm process fork for this run. The first run waits until it is ready and was tried."""
+        if self.fault() is None:
+            with suppress(OSError):
+                return self._living().start(launch)
         return self._fallback.start(launch)
+
+    def warning(self) -> str | None:
+        """What people should know of the way in which runs are carried; it is told once."""
+        with self._lock:
+            told, self._told = self._told, self._fault is not None
+            if self._fault is None or told:
+                return None
+        return (
+            f"Ansible cannot be kept ready between playbooks ({self._fault}); each is run by a plain ansible-playbook, "
+            "which takes longer. `orch doctor` tells more"
+        )
+
+    def fault(self) -> str | None:
+        """Why the warm process is of no use, None if it is; the first call finds out, which takes about a second."""
+        with self._lock:
+            if not self._proven and self._fault is None:
+                self._fault = self._find_fault()
+                self._proven = self._fault is None
+            return self._fault
+
+    def _find_fault(self) -> str | None:
+        try:
+            warm = self._living_locked()
+            if (fault := warm.fault()) is None:
+                fault = self._trial(warm, warm.version)
+        except OSError as error:
+            fault = f"it cannot be started: {error.strerror or error}"
+        if fault is not None and self._warm is not None:
+            self._warm.close()
+            self._warm = None
+        return fault
 
     def close(self) -> None:
         """End the warm process. Runs that it carries go on to their end."""
@@ -58,12 +93,15 @@ class ForkedCarrier:
 
     def _living(self) -> _Warm:
         with self._lock:
-            if self._warm is None or not self._warm.is_alive():
-                if self._warm is not None:
-                    self._warm.close()
-                self._warm = _Warm()
-                atexit.register(self._warm.close)
-            return self._warm
+            return self._living_locked()
+
+    def _living_locked(self) -> _Warm:
+        if self._warm is None or not self._warm.is_alive():
+            if self._warm is not None:
+                self._warm.close()
+            self._warm = _Warm()
+            atexit.register(self._warm.close)
+        return self._warm
 
 
 class _Warm:
@@ -77,7 +115,8 @@ class _Warm:
         self._count = 0
         self._running: dict[int, Carried] = {}
         self._answered = threading.Event()
-        self._ready = False
+        self._fault: str | None = "it has ended while it was importing Ansible"
+        self.version = "unknown"
         with theirs:
             # A session of its own keeps Ctrl-C at the terminal away from it.
             self._process = subprocess.Popen(
@@ -98,11 +137,15 @@ class _Warm:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def is_ready(self) -> bool:
-        """Whether Ansible could be loaded; waits for it."""
-        return self._answered.wait(_READY_LIMIT) and self._ready
+    def fault(self) -> str | None:
+        """Why Ansible could not be loaded, None if it was; waits for it."""
+        if not self._answered.wait(_READY_LIMIT):
+            return f"importing Ansible takes longer than {_READY_LIMIT:g} s"
+        return self._fault
 
     def start(self, launch: Launch) -> Carried:
+        """Have it fork for a run, once it is ready."""
+        self._answered.wait(_READY_LIMIT)
         carried = Carried()
         reading, writing = os.pipe()
         with self._lock:
@@ -143,9 +186,10 @@ class _Warm:
     def _listen(self) -> None:
         with suppress(OSError):
             while data := self._socket.recv(4096):
-                self._ready = True
-                self._answered.set()
                 answer = json.loads(data)
+                if "version" in answer:
+                    self.version, self._fault = answer["version"], answer.get("fault")
+                    self._answered.set()
                 if (carried := self._running.pop(answer.get("id"), None)) is not None:
                     carried.ended(answer["code"])
         self._answered.set()

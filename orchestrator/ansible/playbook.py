@@ -110,7 +110,8 @@ class PlaybookResult:
 
 
 class EventKind(Enum):
-    """What a :class:`TaskEvent` tells. ``OUTPUT`` is text that a task printed, or a retry that it announces."""
+    """What a :class:`TaskEvent` tells. ``OUTPUT`` is text that a task printed, or a retry that it announces;
+    ``WARNING`` something that people should know of how playbooks are run here."""
 
     PLAY = "play"
     TASK = "task"
@@ -121,6 +122,7 @@ class EventKind(Enum):
     IGNORED = "ignored"
     UNREACHABLE = "unreachable"
     OUTPUT = "output"
+    WARNING = "warning"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from orchestrator.ansible.carrier import Carried, Carrier
@@ -17,12 +18,13 @@ from orchestrator.ansible.folder import RunFolder, inventory, run_folder
 from orchestrator.ansible.forked import ForkedCarrier
 from orchestrator.ansible.journal import Journal
 from orchestrator.ansible.masking import Mask
-from orchestrator.ansible.playbook import PlaybookResult, PlaybookRun, TaskEvent, TaskFailure
+from orchestrator.ansible.playbook import EventKind, PlaybookResult, PlaybookRun, TaskEvent, TaskFailure
 from orchestrator.ansible.processes import Process, end_run, end_shared_connections
+from orchestrator.ansible.trial import fault_of
 from orchestrator.errors import WorkError
 from orchestrator.model.values import secrets_in
 
-_shared = ForkedCarrier()
+_shared = ForkedCarrier(trial=lambda carrier, version: fault_of(partial(run_playbook, carrier=carrier), version))
 """Carries the runs of this process: it starts nothing before the first of them."""
 
 _LOG_TAIL = 16_000
@@ -30,6 +32,14 @@ _TICK = 0.1
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ERROR_LINE = re.compile(r"^(?:\[ERROR\]:|ERROR!) *", re.MULTILINE)
 _ORIGIN = re.compile(r"^Origin: (.+?:\d+)(?::\d+)?$", re.MULTILINE)
+
+
+def carrier_fault() -> str | None:
+    """Why this process runs each playbook by a plain ansible-playbook; None when it has a warm Ansible to fork from.
+
+    The first call finds out, which takes about a second.
+    """
+    return _shared.fault()
 
 
 def run_playbook(
@@ -51,9 +61,14 @@ def run_playbook(
     """
     secrets = secrets_in([dict(run.all_variables), *map(dict, run.variables.values()), *_connections(run)])
     journal = Journal(Mask(secrets), on_event)
+    if carrier is None:
+        carrier = _shared
+        carrier.fault()
+        if (warning := carrier.warning()) is not None:
+            on_event(TaskEvent(EventKind.WARNING, "", "", warning))
     with run_folder(run) as folder:
         watch = _Watch(run, folder, journal, on_process, stop)
-        carried = watch.through(carrier or _shared)
+        carried = watch.through(carrier)
         if any(not host.is_local for host in run.hosts):
             end_shared_connections(folder.path)
     if carried.error is not None and not watch.cancelled:

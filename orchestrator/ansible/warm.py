@@ -1,8 +1,9 @@
 """A program that has imported Ansible, and forks a process per playbook; started by :mod:`orchestrator.ansible.forked`.
 
 Usage: ``python warm.py FOLDER``, with a packet socket as standard input. A request is a JSON object and the file
-descriptor that becomes the new process's output; the answer tells its return code when it has ended. An empty object
-says that this program is ready for requests. It ends, and removes FOLDER, when the other end of the socket is closed.
+descriptor that becomes the new process's output; the answer tells its return code when it has ended. The first answer
+tells Ansible's version, and why this program cannot serve if so. It ends, and removes FOLDER, when the other end of the
+socket is closed.
 It must not import anything of the package, as it runs where only Ansible is sure to be found.
 """
 
@@ -43,20 +44,49 @@ def main() -> NoReturn:
     # The kernel shows the environment that a program was started with; a fork can only overwrite it in place.
     place = _environment_place(MARK)
     atexit.register(shutil.rmtree, folder, True)
-    constants = _load_ansible()
+    version = "unknown"
+    try:
+        from ansible.release import __version__
+
+        version = __version__
+        constants = _load_ansible()
+        _check_one_thread()
+    except BaseException as error:
+        _answer(requests, version=version, fault=f"{type(error).__name__}: {error}")
+        sys.exit(1)
+    _answer(requests, version=version)
     _serve(requests, folder, place, constants)
     sys.exit(0)
 
 
+def _answer(requests: socket.socket, **fields: Any) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        requests.send(json.dumps(fields).encode())
+
+
+def _check_one_thread() -> None:
+    """A fork has the locks of all threads, and only one thread: it may wait for ever for what nobody lets go of."""
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if threads != 1:
+        raise RuntimeError(f"{threads} threads run once Ansible is imported, so it cannot be forked")
+
+
 def _load_ansible() -> ModuleType:
-    """Import what nearly every playbook needs."""
+    """Import what nearly every playbook needs. What comes first is needed here, the rest only saves time."""
     from ansible import constants
-    from ansible._internal._templating._engine import TemplateEngine
-    from ansible.cli import playbook  # noqa: F401
+    from ansible.cli.playbook import PlaybookCLI  # noqa: F401
+
+    with contextlib.suppress(Exception):
+        _load_plugins()
+    warnings.filterwarnings("ignore", message=".*has already been configured.*")
+    return constants  # type: ignore[no-any-return]
+
+
+def _load_plugins() -> None:
     from ansible.executor import module_common, playbook_executor  # noqa: F401
     from ansible.parsing.dataloader import DataLoader
     from ansible.plugins import loader
-    from ansible.template import trust_as_template
+    from ansible.template import Templar, trust_as_template
     from ansible.vars import plugins as vars_plugins
 
     loader.init_plugin_loader([])
@@ -74,10 +104,7 @@ def _load_ansible() -> ModuleType:
         loader.action_loader.get(name, class_only=True)
     for name in ("items", "env", "file", "pipe"):
         loader.lookup_loader.get(name, class_only=True)
-    text = trust_as_template("{{ ('[1]' | from_json) is defined }}")
-    TemplateEngine(loader=DataLoader(), variables={}).template(text)
-    warnings.filterwarnings("ignore", message=".*has already been configured.*")
-    return constants  # type: ignore[no-any-return]
+    Templar(loader=DataLoader(), variables={}).template(trust_as_template("{{ ('[1]' | from_json) is defined }}"))
 
 
 def _serve(requests: socket.socket, folder: Path, place: int, constants: ModuleType) -> None:
@@ -87,7 +114,6 @@ def _serve(requests: socket.socket, folder: Path, place: int, constants: ModuleT
     signal.set_wakeup_fd(ended_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     running: dict[int, int] = {}
-    requests.send(b"{}")  # ready
     while True:
         ready, _, _ = select([talk, ended_read], [], [])
         if ended_read in ready:
@@ -110,13 +136,13 @@ def _serve(requests: socket.socket, folder: Path, place: int, constants: ModuleT
 
 
 def _report(requests: socket.socket, running: dict[int, int]) -> None:
-    with contextlib.suppress(ChildProcessError, BrokenPipeError):
+    with contextlib.suppress(ChildProcessError):
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
             if (number := running.pop(pid, None)) is not None:
-                requests.send(json.dumps({"id": number, "code": os.waitstatus_to_exitcode(status)}).encode())
+                _answer(requests, id=number, code=os.waitstatus_to_exitcode(status))
 
 
 def _become_ansible(request: dict[str, Any], output: int, folder: Path, place: int, constants: ModuleType) -> NoReturn:

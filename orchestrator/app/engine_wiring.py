@@ -79,7 +79,7 @@ def make_engine(home: Home) -> Engine:
         owner=home.owner,
         parts_of=lambda execution: _parts(home, execution, slots),
         watcher=Watcher(partial(_backend, home)),
-        settings=EngineSettings(dbos_database=settings.durable_database, runs=settings.runs),
+        settings=EngineSettings(dbos_database=settings.durable_database, run_places=settings.run_places),
     )
 
 
@@ -239,11 +239,11 @@ def _at_work(home: Home, deployment: Deployment, execution: Execution) -> tuple[
     now = surroundings(home, deployment, execution, topology)
     base = before_of(deployment) if execution.workflow == UPDATE else None
     if base is None:
-        return _Placed(home, deployment, execution, topology, sites), Operations(now, home.settings.runs)
+        return _Placed(home, deployment, execution, topology, sites), Operations(now, home.runs)
     earlier = as_before(deployment, base)
     before = surroundings(home, earlier, execution, base.topology)
     both = _Placed(home, deployment, execution, merged(topology, base.topology), {**home.sites_of(earlier), **sites})
-    return both, UpdateOperations(before, now, home.settings.runs)
+    return both, UpdateOperations(before, now, home.runs)
 
 
 def surroundings(home: Home, deployment: Deployment, execution: Execution | None, topology: Topology) -> Surroundings:

@@ -15,7 +15,7 @@ import msgspec
 
 from orchestrator.app.wiring import Home
 from orchestrator.model.decoding import from_json
-from orchestrator.state import Deployment, DeploymentStatus, Execution
+from orchestrator.state import Deployment, DeploymentStatus, Execution, compact
 from orchestrator.state.pruning import Pruning
 
 _CHANGING = ("install", "update", "uninstall", "scale")
@@ -73,7 +73,7 @@ def prune(home: Home, older_than: float, *, keep: int = 0, dry_run: bool = False
     if not dry_run:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
-        compacted = _compact(home, pruning) if compact and (removed or gone) else True
+        compacted = _compact(home) if compact and (removed or gone) else True
         freed += max(before - _database_size(home), 0)
     return Pruned(
         tuple(execution.id for execution in removed),
@@ -133,7 +133,8 @@ def _job_folders(home: Home, execution: Execution) -> Iterator[Path]:
 def _run_folders(home: Home, execution: Execution) -> Iterator[Path]:
     """Private folders of playbooks that are left of an execution, unless a process is still at work in them."""
     if not home.store.processes(execution.id):
-        yield from home.settings.runs.glob(f"{execution.id}-*")
+        for place in home.settings.run_places:
+            yield from place.glob(f"{execution.id}-*")
 
 
 def _unused_archives(home: Home, limit: float) -> Iterator[Path]:
@@ -163,20 +164,18 @@ def _digest(file: Path) -> str:
 
 def _forget(home: Home, removed: list[Execution]) -> None:
     """Remove what the library of durable executions keeps of them."""
-    if not removed or (home.settings.database_url is None and not (home.settings.home / "dbos.sqlite").exists()):
+    database = home.settings.durable_database
+    if not removed or (isinstance(database, Path) and not database.exists()):
         return
     from orchestrator.engine.durable import delete  # heavy: imports dbos
 
-    delete(home.settings.durable_database, {execution.id: execution.attempt for execution in removed})
+    delete(database, {execution.id: execution.attempt for execution in removed})
 
 
-def _compact(home: Home, pruning: Pruning) -> bool:
-    done = pruning.compact()
-    if home.settings.database_url is None and (home.settings.home / "dbos.sqlite").exists():
-        from orchestrator.engine.durable import compact  # heavy: imports dbos
-
-        done = compact(home.settings.home / "dbos.sqlite") and done
-    return done
+def _compact(home: Home) -> bool:
+    """Give the space of what was removed back to the file system; PostgreSQL does so by itself."""
+    databases = (home.settings.database, home.settings.durable_database)
+    return [compact(file) for file in databases if isinstance(file, Path) and file.exists()].count(False) == 0
 
 
 def _database_size(home: Home) -> int:

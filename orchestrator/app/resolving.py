@@ -56,7 +56,7 @@ def resolve_plan(
     values = accept(uses, given, also={})
     execution = _execution(deployment, workflow, values)
     around = surroundings(home, deployment, execution, target.topology)
-    operations = Operations(around, home.settings.runs)
+    operations = Operations(around, home.runs)
     return [_resolved(operations, step) for step in plan.steps if step.kind is StepKind.OPERATION]
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,8 @@ class Settings:
     vault: VaultSettings | None = None
     """The Vault that secrets are kept in; None: they are kept in the home."""
     vault_credentials: VaultCredentials = field(default_factory=VaultCredentials)
+    session_folder: Path | None = None
+    """The folder of the user's login session (``XDG_RUNTIME_DIR``)."""
 
     @property
     def database(self) -> Path | Secret:
@@ -44,9 +49,9 @@ class Settings:
         return self.database_url or self.home / "state.sqlite"
 
     @property
-    def durable_database(self) -> str:
-        """The URL of the database that belongs to dbos; on PostgreSQL it has a schema of its own in ours."""
-        return self.database_url.reveal() if self.database_url else f"sqlite:///{self.home / 'dbos.sqlite'}"
+    def durable_database(self) -> Path | Secret:
+        """The database that belongs to dbos: a SQLite file; on PostgreSQL it has a schema of its own in ours."""
+        return self.database_url or self.home / "dbos.sqlite"
 
     @property
     def locks(self) -> Path:
@@ -54,9 +59,17 @@ class Settings:
         return self.home / "locks"
 
     @property
-    def runs(self) -> Path:
-        """Private folders of running playbooks."""
-        return self.home / "runs"
+    def run_places(self) -> tuple[Path, ...]:
+        """Where private folders of running playbooks may be, the best first: the home, else short-lived local storage.
+
+        The folder of the login session comes last: it is gone when the user logs out, and work may go on.
+        """
+        places = [self.home / "runs"]
+        own = f"orch-{os.geteuid()}-{sha256(os.fsencode(self.home)).hexdigest()[:12]}"
+        places.append(Path(tempfile.gettempdir()) / own)
+        if self.session_folder is not None:
+            places.append(self.session_folder / own)
+        return tuple(places)
 
     @property
     def secrets(self) -> Path:
@@ -125,6 +138,7 @@ def read_settings(
         _retention(folder / "config.yaml", configured.get("retention")),
         _vault(environment, folder / "config.yaml", configured.get("vault"), root),
         VaultCredentials(*(_secret(environment, f"VAULT_{n}") for n in ("TOKEN", "SECRET_ID", "PASSWORD"))),
+        Path(environment["XDG_RUNTIME_DIR"]) if environment.get("XDG_RUNTIME_DIR") else None,
     )
 
 

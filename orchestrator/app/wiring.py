@@ -40,6 +40,13 @@ class Home:
         return Store(self.settings.database, alive=lambda executor_id: self.owner.alive(executor_id))
 
     @cached_property
+    def runs(self) -> Path:
+        """Where private folders of running playbooks are. Raises StorageError when there is no place for them."""
+        from orchestrator.ansible import first_fit  # heavy: imports ansible-runner
+
+        return first_fit(self.settings.run_places)
+
+    @cached_property
     def owner(self) -> Owner:
         """This process among those that carry executions out."""
         if self.settings.database_url is not None:

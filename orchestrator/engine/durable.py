@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from dbos import DBOS, DBOSClient, DBOSConfig, SetWorkflowID
 
 from orchestrator.engine.attempt import Durable
 from orchestrator.errors import StorageError
+from orchestrator.model.values import Secret
+from orchestrator.state import open_durable_database
 
 # Set by hand: the default is a hash of the code, and any edit would strand every waiting execution.
 APPLICATION_VERSION = "1"
@@ -27,12 +28,14 @@ _THREADS = 32
 _AT_ONCE = 500
 """How many workflows are deleted at once."""
 
-_COMPACT_SECONDS = 10.0
-"""How long to wait for others who work with the database before it is compacted."""
-
 CarryOut = Callable[[str, int, "DbosJournal"], Awaitable[str]]
 _carry_out: CarryOut | None = None
 _first = True
+
+
+class _Database(TypedDict):
+    system_database_url: str
+    system_database_engine: NotRequired[Any]
 
 
 class DbosJournal:
@@ -61,15 +64,18 @@ async def _attempt(execution_id: str, attempt: int) -> str:
     return await _carry_out(execution_id, attempt, DbosJournal())
 
 
-def launch(database: str, executor_id: str, carry_out: CarryOut, dequeue_interval: float) -> None:
-    """Start dbos in this process, listening to a queue of its own only."""
+def launch(database: Path | Secret, executor_id: str, carry_out: CarryOut, dequeue_interval: float) -> None:
+    """Start dbos in this process, listening to a queue of its own only.
+
+    ``database``: a SQLite file, or the URL of a PostgreSQL database. Raises StorageError when it cannot be used,
+    ConfigurationError when the SQLite that is there is too old.
+    """
     global _carry_out
     _carry_out = carry_out
     for name in ("dbos", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     config: DBOSConfig = {
         "name": "orch",
-        "system_database_url": database,
         "application_version": APPLICATION_VERSION,
         "executor_id": executor_id,
         "sys_db_pool_size": _CONNECTIONS,
@@ -77,11 +83,22 @@ def launch(database: str, executor_id: str, carry_out: CarryOut, dequeue_interva
         "log_level": "CRITICAL",
         "console_log_level": "CRITICAL",
     }
+    chosen = _database(database)
+    config["system_database_url"] = chosen["system_database_url"]
+    config["system_database_engine"] = chosen.get("system_database_engine")
     with _translated():
         DBOS(config=config)
         DBOS.listen_queues([_queue(executor_id)])
         DBOS.launch()
         DBOS.register_queue(_queue(executor_id), polling_interval_sec=dequeue_interval)
+
+
+def _database(database: Path | Secret) -> _Database:
+    """How dbos and its client are told which database to use."""
+    if isinstance(database, Secret):
+        return {"system_database_url": database.reveal()}
+    engine = open_durable_database(database, _CONNECTIONS)
+    return {"system_database_url": f"sqlite:///{database}", "system_database_engine": engine}
 
 
 def begin(executor_id: str, execution_id: str, attempt: int) -> None:
@@ -118,27 +135,16 @@ def is_begun(execution_id: str, attempt: int) -> bool | None:
     return None if status is None else status.status in ("PENDING", "ENQUEUED")
 
 
-def delete(database: str, attempts: Mapping[str, int]) -> None:
+def delete(database: Path | Secret, attempts: Mapping[str, int]) -> None:
     """Remove what the database keeps of executions, given how many attempts each had. Raises StorageError."""
     ids = [workflow_id(execution, n + 1) for execution, count in attempts.items() for n in range(count)]
     with _translated():
-        client = DBOSClient(system_database_url=database, retry_connection_errors=False)
+        client = DBOSClient(**_database(database), retry_connection_errors=False)
         try:
             for start in range(0, len(ids), _AT_ONCE):
                 client.delete_workflows(ids[start : start + _AT_ONCE])
         finally:
             client.destroy()
-
-
-def compact(file: Path) -> bool:
-    """Give the space of what was deleted from a SQLite database back; False when somebody hinders that."""
-    try:
-        with closing(sqlite3.connect(file, timeout=_COMPACT_SECONDS, isolation_level=None)) as connection:
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except sqlite3.Error:
-        return False
-    return True
 
 
 def of_database(error: BaseException) -> bool:

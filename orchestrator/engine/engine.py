@@ -313,8 +313,9 @@ class Engine:
             else:
                 elsewhere.setdefault(process.host, []).append(process.pid)
             self._store.remove_process(process.pid, process.start_time, process.host)
-        for left in self._settings.runs.glob(f"{execution.id}-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for place in self._settings.run_places:
+            for left in place.glob(f"{execution.id}-*"):
+                shutil.rmtree(left, ignore_errors=True)
         for host, pids in elsewhere.items():
             text = (
                 f"taken over from {host}: Ansible processes there cannot be ended from {self._store.host} and may go "

@@ -9,20 +9,20 @@ from pathlib import Path
 from orchestrator.jobs import ExecutionSlots, JobContext, JobKind, Scheduler
 from orchestrator.model.jobs import JobReference
 from orchestrator.model.plan import Plan
-from orchestrator.model.values import Value
+from orchestrator.model.values import Secret, Value
 from orchestrator.operations import Operations
 from orchestrator.state import Execution
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """``dbos_database``: URL of the database that dbos alone uses; ``runs``: where private folders of playbooks are.
+    """``dbos_database``: the one that dbos alone uses, a SQLite file or the URL of a PostgreSQL database.
 
-    Times are in seconds.
+    ``run_places``: where private folders of playbooks may be. Times are in seconds.
     """
 
-    dbos_database: str
-    runs: Path
+    dbos_database: Path | Secret
+    run_places: tuple[Path, ...]
     parallel_operations: int = 4
     watch_interval: float = 0.2
     cancel_check_interval: float = 0.5

@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from orchestrator import faults
-from orchestrator.ansible import TaskEvent
+from orchestrator.ansible import EventKind, TaskEvent
 from orchestrator.engine.events import EventWriter
 from orchestrator.engine.fingerprints import fingerprint, with_job
 from orchestrator.engine.parts import EngineSettings, ExecutionParts
@@ -58,6 +58,9 @@ _FOREIGN_STATES: Mapping[str, JobState] = {
     **dict.fromkeys(("BOOT_FAIL", "NODE_FAIL", "LAUNCH_FAILED", "RECONFIG_FAIL", "OUT_OF_MEMORY"), JobState.FAILED),
     **dict.fromkeys(("PREEMPTED", "REVOKED", "SPECIAL_EXIT"), JobState.FAILED),
 }
+_LEVELS = {EventKind.FAILED: "error", EventKind.UNREACHABLE: "error", EventKind.WARNING: "warning"}
+"""Of events of playbooks; all others are for those who look into details."""
+
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 T = TypeVar("T")
 _TAIL_LINES = 20
@@ -618,8 +621,9 @@ class StepRunner:
 
         def on_event(event: TaskEvent) -> None:
             faults.reach(f"playbook.event:{step.node}")
-            level = "error" if event.kind.name in ("FAILED", "UNREACHABLE") else "debug"
-            text = f"{event.kind.name.lower()}: {event.task}" + (f": {event.text}" if event.text else "")
+            level = _LEVELS.get(event.kind, "debug")
+            kind = "" if event.kind is EventKind.WARNING else event.kind.name.lower()
+            text = ": ".join(part for part in (kind, event.task, event.text) if part)
             self._event(step, "task", text, level=level, instance=hosts.get(event.host))
 
         async with self._turn():

@@ -228,12 +228,11 @@ class Operations:
         kind = kind_of(resolved.implementation, self._around.topology)
         playbook = playbook_of(resolved, kind)
         hosts = resolved.place.hosts(resolved.instances)
-        first = hosts[0].name
         inputs = now.inputs[resolved.instances[0]]
         remote = resolved.place.endpoints is not None
         run = PlaybookRun(
             playbook=playbook,
-            folder=self._folder / f"{self._around.execution}-{first}-{resolved.call.operation}-{_unique()}",
+            folder=self._folder / f"{self._around.execution}-{_unique()}",
             hosts=hosts,
             group=resolved.place.group,
             all_variables=shared_variables(resolved, now),

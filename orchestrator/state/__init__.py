@@ -4,6 +4,7 @@ It stores and finds records; it must never know what they mean (no TOSCA, no Ans
 """
 
 from orchestrator.state.advisory import AdvisoryOwner
+from orchestrator.state.databases import compact, open_durable_database
 from orchestrator.state.ownership import FileOwner, Owner, OwnerLock, start_time_of
 from orchestrator.state.records import (
     CancelRequest,
@@ -45,5 +46,7 @@ __all__ = [
     "Store",
     "Unfinished",
     "WantedPlace",
+    "compact",
+    "open_durable_database",
     "start_time_of",
 ]

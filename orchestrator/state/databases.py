@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ import sqlalchemy as sa
 
 from orchestrator.errors import ConfigurationError, StorageError
 from orchestrator.model.values import Secret
+from orchestrator.state import sqlite
 from orchestrator.state.tables import SCHEMA
 
-# somebody looking into the file with another program, a backup: longer than half a minute
-_LOCK_WAIT_SECONDS = 60
+_COMPACT_SECONDS = 10
+"""How long to wait for others who work with a database before it is compacted."""
+
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]*")
 # a server or a network that is gone must be noticed in seconds, not after TCP's two hours
@@ -34,10 +36,11 @@ _NOTICED_SOON = {
 def open_database(database: Path | Secret, **options: Any) -> sa.Engine:
     """SQLAlchemy's engine for a SQLite file or the URL of a PostgreSQL database; it connects when first used.
 
-    Raises ConfigurationError when the URL is none of PostgreSQL. It is never shown: it may hold a password.
+    Raises ConfigurationError when the URL is none of PostgreSQL, or the SQLite that is there is too old. The URL is
+    never shown: it may hold a password.
     """
     if isinstance(database, Path):
-        engine = sa.create_engine(sa.URL.create("sqlite", database=str(database)), **options)
+        engine = _sqlite_engine(database, **options)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         return engine
     if "poolclass" not in options:
@@ -46,6 +49,34 @@ def open_database(database: Path | Secret, **options: Any) -> sa.Engine:
     engine = sa.create_engine(_postgresql_url(database), connect_args={**_NOTICED_SOON}, **options)
     sa.event.listen(engine, "connect", _prepare_postgresql)
     return engine
+
+
+def open_durable_database(file: Path, connections: int) -> sa.Engine:
+    """SQLAlchemy's engine for the SQLite file that belongs to dbos, with as many connections at the most.
+
+    It is what dbos would make by itself, but for the SQLite in use. Raises ConfigurationError when that is too old.
+    """
+    engine = _sqlite_engine(file, pool_size=connections, max_overflow=0, pool_pre_ping=True)
+    sa.event.listen(engine, "connect", _prepare_durable)
+    return engine
+
+
+def compact(file: Path) -> bool:
+    """Give the space of what was deleted from a SQLite database back; False when somebody hinders that."""
+    driver = sqlite.driver()
+    try:
+        with closing(driver.connect(file, isolation_level=None)) as connection:
+            sqlite.prepare(connection)
+            connection.execute(f"PRAGMA busy_timeout={_COMPACT_SECONDS * 1000}")
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except driver.Error:
+        return False
+    return True
+
+
+def _sqlite_engine(file: Path, **options: Any) -> sa.Engine:
+    return sa.create_engine(sa.URL.create("sqlite", database=str(file)), module=sqlite.driver(), **options)
 
 
 def insert_of(engine: sa.Engine) -> Any:
@@ -76,11 +107,14 @@ def _postgresql_url(text: Secret) -> sa.URL:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions are begun by hand, see Store._write
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_LOCK_WAIT_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
+    sqlite.prepare(connection)
+    sqlite.use_write_ahead_log(connection)
+
+
+def _prepare_durable(connection: Any, _record: object) -> None:
+    connection.isolation_level = "IMMEDIATE"
+    sqlite.prepare(connection)
+    connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
 
-from orchestrator.errors import StorageError
 from orchestrator.state import tables as t
 from orchestrator.state.records import Deployment, DeploymentStatus, Execution, ExecutionStatus
 from orchestrator.state.store import Store
@@ -77,19 +75,6 @@ class Pruning:
             for table in _OF_DEPLOYMENT:
                 connection.execute(sa.delete(table).where(table.c.deployment_id == deployment.id))
         return True
-
-    def compact(self) -> bool:
-        """Give the space of what was removed back to the file system; False when somebody hinders that.
-
-        PostgreSQL does so by itself.
-        """
-        if not self._store.is_file:
-            return True
-        with suppress(StorageError), self._store._read() as connection:
-            connection.exec_driver_sql("VACUUM")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            return True
-        return False
 
 
 def _newer() -> sa.ColumnElement[bool]:

@@ -64,7 +64,7 @@ class Store:
         Raises ConfigurationError when the URL is wrong.
         """
         self._engine = open_database(database)
-        self._sqlite = self.is_file = self._engine.dialect.name == "sqlite"
+        self._sqlite = self._engine.dialect.name == "sqlite"
         self._insert = insert_of(self._engine)
         self.host = socket.gethostname()
         with self._read() as connection:

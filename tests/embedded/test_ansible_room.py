@@ -42,6 +42,13 @@ CANARY = 'c4n4ry "quoted" \\ & pass/word ü'
 LOCAL = {"ansible_connection": "local"}
 
 
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder of a short name: Ansible makes sockets in the folder of a run, and their paths have a limit."""
+    with tempfile.TemporaryDirectory(prefix="orch-room-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="module")
 def warm() -> Iterator[ForkedCarrier]:
     carrier = ForkedCarrier()
@@ -306,7 +313,7 @@ def test_a_failing_task_says_what_and_where(room: Room) -> None:
     (failure,) = result.failures
     assert (failure.task, failure.host, failure.return_code) == ("Submit the job", "N_0", 3)
     assert (failure.stdout, failure.stderr, failure.hidden) == ("to stdout", "to stderr", False)
-    assert failure.message == "non-zero return code"
+    assert "non-zero return code" in failure.message
     assert failure.place == f"{request.playbook}:7"
     assert len(room.texts(EventKind.IGNORED)) == 1
     (text,) = room.texts(EventKind.FAILED)
@@ -331,7 +338,7 @@ def test_a_failing_loop_tells_the_failing_items(room: Room) -> None:
     (failure,) = result.failures
     assert failure.return_code == 4
     assert failure.stderr == "item 4"
-    assert failure.message == "non-zero return code"
+    assert "non-zero return code" in failure.message
 
 
 def test_hidden_failures_give_name_and_code_only(room: Room) -> None:

@@ -195,7 +195,6 @@ class StoreContract:
         assert store.output("d1", "e1", "N", "0", ("work", "work", "x")) == "/jobs/e3-N-1"
         assert store.output("d1", None, "N", "0", ("work", "work", "own0")) == "e1"
         assert not pruning.remove_deployment(deployment())
-        assert pruning.compact()
 
     def test_many_writers_lose_nothing(self, store: Store, open_store: Callable[[], Store]) -> None:
         def write(name: str) -> None:

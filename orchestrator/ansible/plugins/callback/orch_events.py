@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
 from typing import Any
 
-from ansible.executor import task_result
 from ansible.executor.stats import AggregateStats
 from ansible.plugins.callback import CallbackBase
 
@@ -22,9 +23,12 @@ COLLECT = "orch_outputs"
 LIMIT = 1_000_000
 _RUN = "_run"
 
-# The return code of a task under no_log is no secret, and often the only clue. Without this name it is just not known.
-if hasattr(task_result, "_PRESERVE"):
-    task_result._PRESERVE = {*task_result._PRESERVE, "rc"}
+# What is kept of the result of a task under no_log: by ansible-core 2.19 and 2.20, by 2.21. The return code is no
+# secret, and often the only clue. Where none of these names is there, it is just not known.
+for _module, _name_in_it in (("ansible.executor.task_result", "_PRESERVE"), ("ansible._internal._task", "PRESERVE")):
+    with contextlib.suppress(ImportError, AttributeError):
+        _found = importlib.import_module(_module)
+        setattr(_found, _name_in_it, frozenset({*getattr(_found, _name_in_it), "rc"}))
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -58,7 +62,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self.v2_playbook_on_task_start(task, False)
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        if result._task.action == COLLECT:
+        if result.task.action == COLLECT:
             self._outputs(result)
         else:
             self._take_stats(result)
@@ -74,8 +78,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._result("skipped", result)
 
     def v2_runner_retry(self, result: Any) -> None:
-        left = (result._result.get("retries") or 0) - (result._result.get("attempts") or 0)
-        self._write("retry", task=_name(result), host=result._host.get_name(), left=left)
+        left = (result.result.get("retries") or 0) - (result.result.get("attempts") or 0)
+        self._write("retry", task=_name(result), host=result.host.get_name(), left=left)
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         self._write("no_hosts")
@@ -85,7 +89,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def _outputs(self, result: Any) -> None:
         """Tell the wanted values: facts and variables, else what set_stats has set."""
-        host, found = result._host.get_name(), result._result
+        host, found = result.host.get_name(), result.result
         values = dict(found["values"])
         for name in found["missing"]:
             for owner in (host, _RUN):
@@ -95,17 +99,17 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._write("outputs", host=host, values=values, missing=missing)
 
     def _take_stats(self, result: Any) -> None:
-        items = [result._result, *(result._result.get("results") or ())]
+        items = [result.result, *(result.result.get("results") or ())]
         for stats in (item["ansible_stats"] for item in items if isinstance(item, dict) and "ansible_stats" in item):
             for name, value in (stats.get("data") or {}).items():
                 take = self._set.update_custom_stats if stats.get("aggregate") else self._set.set_custom_stats
                 # a value that one host sets for all must not be added up over the hosts that set it
-                take(name, value, result._host.get_name())
+                take(name, value, result.host.get_name())
                 if not stats.get("per_host"):
                     self._set.set_custom_stats(name, value, _RUN)
 
     def _result(self, status: str, result: Any) -> None:
-        data = result._result
+        data = result.result
         hidden = "censored" in data
         fields: dict[str, Any] = {} if hidden else _texts(data, status in ("failed", "ignored"))
         if "rc" in data:
@@ -114,9 +118,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             "result",
             status=status,
             task=_name(result),
-            host=result._host.get_name(),
-            action=str(result._task.action).rpartition(".")[2],
-            place=_place(result._task),
+            host=result.host.get_name(),
+            action=str(result.task.action).rpartition(".")[2],
+            place=_place(result.task),
             hidden=hidden,
             **fields,
         )
@@ -126,7 +130,8 @@ def _texts(data: dict[str, Any], failed: bool) -> dict[str, Any]:
     """The texts of a result; those of a loop are taken from its items (of a failed loop, from its failed ones)."""
     items = [item for item in data.get("results") or () if isinstance(item, dict)]
     if failed:
-        items = [item for item in items if item.get("failed") or item.get("unreachable")]
+        # Ansible 2.21 does not say `failed` of an item, but what was raised.
+        items = [item for item in items if any(item.get(key) for key in ("failed", "unreachable", "exception"))]
     texts = {name: _joined(name, data, items) for name in ("msg", "stdout", "stderr")}
     codes = [item["rc"] for item in items if "rc" in item]
     return {"message" if name == "msg" else name: text for name, text in texts.items() if text} | (
@@ -152,7 +157,7 @@ def _joined(name: str, data: dict[str, Any], items: list[dict[str, Any]]) -> str
 
 
 def _name(result: Any) -> str:
-    return str(result._task.get_name()).strip()
+    return str(result.task.get_name()).strip()
 
 
 def _place(task: Any) -> str | None:

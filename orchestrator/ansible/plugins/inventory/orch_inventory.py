@@ -6,6 +6,8 @@ The strings it sets are not marked as trusted templates, so Ansible (2.19 and la
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from typing import Any
 
 from ansible.plugins.inventory import BaseInventoryPlugin
@@ -29,6 +31,9 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
+        # Ansible 2.21 makes a socket there, and a socket's path is at most 107 characters long: this is a short name
+        # for the folder that TMPDIR names. What tasks start still gets the long one.
+        tempfile.tempdir = f"/proc/{os.getpid()}/cwd/tmp"
         if path not in _documents:
             with open(path, encoding="utf-8") as pipe:  # noqa: PTH123
                 _documents[path] = json.load(pipe)

@@ -1,0 +1,94 @@
+"""Which SQLite is used, and how a connection to it is made fit for our databases and for dbos's.
+
+A Python has the SQLite that it was built with: 3.26 on RHEL 8, 3.34 on RHEL 9, 3.40 on Debian 12. dbos wants 3.42, so
+where Python's own is older, the one in the package ``sqlean.py`` is used (docs/adr/0006). Where no such package can be
+had, Python's own does from :data:`NEEDED` on, with the one function that it lacks added.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import time
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from orchestrator.errors import ConfigurationError
+
+NEEDED = (3, 35, 0)
+"""The oldest SQLite that works: ``RETURNING`` came with it (https://sqlite.org/lang_returning.html)."""
+
+WANTED = (3, 42, 0)
+"""From here on SQLite has all that dbos asks for: ``unixepoch('subsec')`` (https://sqlite.org/lang_datefunc.html)."""
+
+_CANDIDATES = ("sqlite3", "sqlean.dbapi2")
+
+LOCK_WAIT_SECONDS = 60
+"""How long a locked database is waited for: somebody looks into the file with another program, or makes a backup."""
+
+
+@cache
+def driver() -> ModuleType:
+    """The DB-API module that SQLite databases are opened with: Python's own, or a newer one where that is too old.
+
+    Raises ConfigurationError when all there are are too old.
+    """
+    found = _drivers()
+    good = next((module for module in found if _version(module) >= WANTED), None)
+    best = good or max(found, key=_version, default=None)
+    if best is None or _version(best) < NEEDED:
+        has = f"SQLite {best.sqlite_version}" if best is not None else "no SQLite"
+        raise ConfigurationError(
+            f"this Python has {has}, and orch needs SQLite {_shown(NEEDED)} or newer",
+            hint="install the package sqlean.py beside orch, use a Python with a newer SQLite (uv's Pythons have one), "
+            "or keep the state in PostgreSQL (ORCH_DATABASE); `orch doctor` shows what is there",
+        )
+    return best
+
+
+def prepare(connection: Any) -> None:
+    """Have a new connection wait for locks, and know the functions that newer versions have."""
+    connection.execute(f"PRAGMA busy_timeout={LOCK_WAIT_SECONDS * 1000}")
+    if _version(driver()) < WANTED:
+        connection.create_function("unixepoch", -1, _unixepoch)
+
+
+def use_write_ahead_log(connection: Any) -> str:
+    """Have readers not wait for writers, where the file system can bear that; tells the journal mode in use.
+
+    The write-ahead log wants shared memory and locks that not every network file system has
+    (https://sqlite.org/wal.html); a rollback journal does everywhere.
+    """
+    error = driver().OperationalError
+    try:
+        mode = str(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except error:
+        mode = str(connection.execute("PRAGMA journal_mode=DELETE").fetchone()[0])
+    connection.execute(f"PRAGMA synchronous={'NORMAL' if mode == 'wal' else 'FULL'}")
+    return mode
+
+
+def _drivers() -> list[ModuleType]:
+    found = []
+    for name in _CANDIDATES:
+        with contextlib.suppress(ImportError):
+            found.append(importlib.import_module(name))
+            if _version(found[-1]) >= WANTED:
+                break
+    return found
+
+
+def _version(module: ModuleType) -> tuple[int, ...]:
+    return tuple(module.sqlite_version_info)
+
+
+def _shown(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version[:2]))
+
+
+def _unixepoch(*arguments: str) -> float | int:
+    """SQLite's function of that name for the present moment, in seconds; with ``subsec``, to the millisecond."""
+    now = time.time()
+    return round(now, 3) if "subsec" in arguments or "subsecond" in arguments else int(now)

@@ -1,0 +1,117 @@
+"""Which SQLite is used, and what connections to an old one get."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import sqlalchemy as sa
+
+from orchestrator.errors import ConfigurationError
+from orchestrator.state import databases, sqlite
+
+
+def of_version(*version: int) -> ModuleType:
+    return SimpleNamespace(sqlite_version_info=version, sqlite_version=".".join(map(str, version)))  # type: ignore[return-value]
+
+
+@pytest.fixture(autouse=True)
+def forget() -> Iterator[None]:
+    sqlite.driver.cache_clear()
+    yield
+    sqlite.driver.cache_clear()
+
+
+OLDEST, OLD, NEW = of_version(3, 26, 0), of_version(3, 40, 1), of_version(3, 50, 4)
+
+
+@pytest.mark.parametrize(
+    ("there", "used"),
+    [
+        ([NEW], NEW),
+        ([OLD], OLD),
+        ([OLD, NEW], NEW),
+        ([OLDEST, OLD], OLD),
+        ([of_version(3, 35, 0)], of_version(3, 35, 0)),
+    ],
+)
+def test_the_first_that_has_all_or_else_the_newest_is_used(
+    there: list[ModuleType], used: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_drivers", lambda: there)
+    assert sqlite.driver() == used
+
+
+@pytest.mark.parametrize("there", [[], [OLDEST], [of_version(3, 34, 1)]])
+def test_too_old_a_sqlite_is_told_with_what_to_do(there: list[ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "_drivers", lambda: there)
+    with pytest.raises(ConfigurationError, match=r"orch needs SQLite 3\.35 or newer") as raised:
+        sqlite.driver()
+    assert "sqlean.py" in (raised.value.hint or "")
+    assert "PostgreSQL" in (raised.value.hint or "")
+
+
+def test_an_old_sqlite_knows_the_time_to_the_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What dbos writes into its tables on Python 3.12 and newer."""
+    monkeypatch.setattr(sqlite, "driver", lambda: OLD)
+    with sqlite3.connect(":memory:") as connection:
+        sqlite.prepare(connection)
+        connection.execute("CREATE TABLE t (a, at INTEGER NOT NULL DEFAULT (unixepoch('subsec') * 1000))")
+        connection.execute("INSERT INTO t (a) VALUES (1)")
+        at, whole = connection.execute("SELECT at, unixepoch() FROM t").fetchone()
+        assert abs(at / 1000 - whole) < 60
+    connection.close()
+
+
+def test_readers_do_not_wait_for_writers(tmp_path: Path) -> None:
+    engine = databases.open_database(tmp_path / "state.sqlite")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
+
+
+def test_where_there_is_no_shared_memory_a_rollback_journal_is_used() -> None:
+    class Connection:
+        """What SQLite answers on a file system without shared memory."""
+
+        said: list[str]
+
+        def __init__(self) -> None:
+            self.said = []
+
+        def execute(self, statement: str) -> SimpleNamespace:
+            self.said.append(statement)
+            if "=WAL" in statement:
+                raise sqlite.driver().OperationalError("disk I/O error")
+            return SimpleNamespace(fetchone=lambda: ("delete",))
+
+    connection = Connection()
+    assert sqlite.use_write_ahead_log(connection) == "delete"
+    assert connection.said[-1] == "PRAGMA synchronous=FULL"
+
+
+def test_both_databases_are_opened_with_the_same_sqlite(tmp_path: Path) -> None:
+    for engine in (databases.open_database(tmp_path / "a"), databases.open_durable_database(tmp_path / "b", 3)):
+        assert isinstance(engine, sa.Engine)
+        assert engine.dialect.loaded_dbapi is sqlite.driver()
+        with engine.connect() as connection:
+            version = connection.exec_driver_sql("SELECT sqlite_version()").scalar()
+            assert version == sqlite.driver().sqlite_version
+        engine.dispose()
+
+
+def test_space_is_given_back_unless_somebody_hinders_that(tmp_path: Path) -> None:
+    file = tmp_path / "state.sqlite"
+    engine = databases.open_database(file)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (a)")
+        connection.exec_driver_sql("INSERT INTO t VALUES (zeroblob(1000000))")
+        connection.exec_driver_sql("DELETE FROM t")
+    engine.dispose()
+    assert databases.compact(file)
+    assert file.stat().st_size < 100_000
+    (tmp_path / "none.sqlite").write_text("this is no database" * 100)
+    assert not databases.compact(tmp_path / "none.sqlite")
