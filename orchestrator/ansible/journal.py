@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
@@ -17,7 +17,8 @@ UPLOAD = "orch_upload"
 
 _EVENT_TEXT = 4_000
 _FAILURE_TEXT = 64_000
-_SHOWN_ACTIONS = ("command", "shell", "script", "raw", "debug", "orch_script")
+_SHOWN_ACTIONS = ("command", "shell", "script", "raw", "debug")
+_SCRIPT = "orch_script"
 
 
 class ProcessMessage(msgspec.Struct, frozen=True, tag="process"):
@@ -99,9 +100,10 @@ _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 class Journal:
     """Reads the messages of one run, tells its events as they come, and keeps what the result needs."""
 
-    def __init__(self, mask: Mask, on_event: Callable[[TaskEvent], None]) -> None:
+    def __init__(self, mask: Mask, on_event: Callable[[TaskEvent], None], words: Collection[str] = ()) -> None:
         self._mask = mask
         self._on_event = on_event
+        self._words = words
         self._rest = b""
         self._failures: list[TaskFailure] = []
         self.process: ProcessMessage | None = None
@@ -153,7 +155,10 @@ class Journal:
                 self._unmatched = True
                 self._tell(EventKind.OUTPUT, text="no host of the inventory fits this play: it does nothing")
             case OutputsMessage():
-                self.outputs[message.host] = self._mask.output(message.values)
+                self.outputs[message.host] = {
+                    self._mask.text(name): self._mask.output(value, word=name in self._words)
+                    for name, value in message.values.items()
+                }
                 self.missing[message.host] = message.missing
             case EndMessage():
                 self.end = message
@@ -161,6 +166,10 @@ class Journal:
     def _result(self, message: ResultMessage) -> None:
         kind = EventKind(message.status)
         self._ran = self._ran or message.action != UPLOAD
+        if message.action == _SCRIPT:
+            for text in (message.stdout, message.stderr):
+                if text.strip():
+                    self._tell(EventKind.SCRIPT, message.task, message.host, text, longest=_FAILURE_TEXT)
         if kind in (EventKind.FAILED, EventKind.IGNORED, EventKind.UNREACHABLE):
             failure = self._failure(message)
             self._tell(kind, message.task, message.host, _summary(failure))
@@ -193,9 +202,11 @@ class Journal:
             hidden=message.hidden,
         )
 
-    def _tell(self, kind: EventKind, task: str = "", host: str = "", text: str = "") -> None:
+    def _tell(
+        self, kind: EventKind, task: str = "", host: str = "", text: str = "", *, longest: int = _EVENT_TEXT
+    ) -> None:
         shown = self._mask.text
-        self._on_event(TaskEvent(kind, shown(task), host, shown(text).rstrip()[-_EVENT_TEXT:]))
+        self._on_event(TaskEvent(kind, shown(task), host, shown(text).rstrip()[-longest:]))
 
 
 def _summary(failure: TaskFailure) -> str:

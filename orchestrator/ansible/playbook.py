@@ -50,7 +50,8 @@ class PlaybookRun:
     ``folder`` is private to the run: it is made (mode 0700) at the start and removed at the end unless ``keep_folder``.
     ``variables`` are the plain variables of each host by its name, ``all_variables`` those of every host. Every value
     is data: Ansible never templates it. ``outputs`` are the names of the facts or variables that are wanted from each
-    host afterwards. ``files`` are texts, none of them secret, that are put in ``folder`` under their names. ``uploads``
+    host afterwards; of these, ``words`` are read by orch itself, such as ids of jobs: a short secret in one is a
+    coincidence. ``files`` are texts, none of them secret, that are put in ``folder`` under their names. ``uploads``
     are copied to ``upload_folder`` in the home of each host's user (the variable ``dest_folder`` holds it there), which
     is removed after success; when the run fails, the next one with that folder removes it. ``debug`` makes Ansible talk
     (``-vvvv``). ``timeout`` is in seconds, ``None`` for no limit.
@@ -63,6 +64,7 @@ class PlaybookRun:
     variables: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     all_variables: Mapping[str, Value] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     debug: bool = False
     keep_folder: bool = False
     timeout: float | None = None
@@ -110,8 +112,11 @@ class PlaybookResult:
 
 
 class EventKind(Enum):
-    """What a :class:`TaskEvent` tells. ``OUTPUT`` is text that a task printed, or a retry that it announces;
-    ``WARNING`` something that people should know of how playbooks are run here."""
+    """What a :class:`TaskEvent` tells.
+
+    ``OUTPUT`` is text that a task printed, or a retry that it announces; ``SCRIPT`` what the script of an operation
+    printed; ``WARNING`` something that people should know of how playbooks are run here.
+    """
 
     PLAY = "play"
     TASK = "task"
@@ -123,6 +128,7 @@ class EventKind(Enum):
     UNREACHABLE = "unreachable"
     OUTPUT = "output"
     WARNING = "warning"
+    SCRIPT = "script"
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def run_playbook(
     failing playbook is a result, not an error.
     """
     secrets = secrets_in([dict(run.all_variables), *map(dict, run.variables.values()), *_connections(run)])
-    journal = Journal(Mask(secrets), on_event)
+    journal = Journal(Mask(secrets), on_event, run.words)
     if carrier is None:
         carrier = _shared
         carrier.fault()

@@ -28,7 +28,7 @@ from orchestrator.model.expressions import Literal
 from orchestrator.model.jobs import JobReport, JobState
 from orchestrator.model.plan import Outcome, PlanStep
 from orchestrator.model.topology import RUNNABLE, interface_name
-from orchestrator.model.values import Value, masked
+from orchestrator.model.values import Secret, Value, masked, revealed
 from orchestrator.operations import (
     FIRST_INSTANCE,
     JOB_ID,
@@ -376,7 +376,7 @@ class StepRunner:
         faults.reach(f"submit.after:{step.node}")
         if result.failure is not None:
             return result.failure
-        reference = msgspec.structs.replace(job.reference, id=str(result.outputs[JOB_ID]))
+        reference = msgspec.structs.replace(job.reference, id=str(revealed(result.outputs[JOB_ID])))  # orch made it
         self._store.put_job(msgspec.structs.replace(job, reference=reference, seen=True))
         self._keep(step, resolved, {n: v for n, v in result.outputs.items() if n != JOB_ID})
         self._event(step, "job", f"submitted as {reference.id}", job=reference.id)
@@ -559,7 +559,13 @@ class StepRunner:
         result = await self._run(step, resolved, {"orch_token": job.reference.token}, resolved.outputs)
         if result.failure is not None:
             return result.failure
-        identifier = str(result.outputs.get(JOB_ID) or "")
+        exported = result.outputs.get(JOB_ID)
+        if isinstance(exported, Secret):
+            return Failure(
+                f"{step.node}: the {JOB_ID} that the submit operation exports has a secret in it",
+                hint="ids of jobs are stored and shown: have the operation export one without secrets",
+            )
+        identifier = str(exported or "")
         if not identifier:
             return Failure(f"{step.node}: the submit operation does not properly export a {JOB_ID}")
         reference = msgspec.structs.replace(job.reference, id=identifier, backend="playbook")
@@ -584,7 +590,7 @@ class StepRunner:
         interval = monitoring_interval(resolved, self._settings.foreign_poll_interval)
         while True:
             result = await self._run(step, resolved, {}, resolved.outputs)
-            word = str(result.outputs.get(JOB_STATUS, "")).upper()
+            word = str(masked(result.outputs.get(JOB_STATUS, ""))).upper()
             state = _foreign_state(word)
             unknown = 0 if state else unknown + 1
             if state is not None and state.final:
@@ -621,6 +627,9 @@ class StepRunner:
 
         def on_event(event: TaskEvent) -> None:
             faults.reach(f"playbook.event:{step.node}")
+            if event.kind is EventKind.SCRIPT:
+                self._event(step, "output", event.text, instance=hosts.get(event.host))
+                return
             level = _LEVELS.get(event.kind, "debug")
             kind = "" if event.kind is EventKind.WARNING else event.kind.name.lower()
             text = ": ".join(part for part in (kind, event.task, event.text) if part)

@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from orchestrator.model.source import Span
-from orchestrator.model.values import Secret, Value
+from orchestrator.model.values import Secret, Value, revealed, secrets_in
 
 
 class Function(enum.Enum):
@@ -128,23 +128,23 @@ def _call(call: Call, lookup: Lookup) -> Value:
         case Function.CONCAT:
             return _joined(args, "")
         case Function.JOIN:
-            return _joined(list(args[0]), _text(args[1]) if len(args) > 1 else "")
+            return _joined(list(args[0]), args[1] if len(args) > 1 else "")
         case Function.TOKEN:
             return _token(args)
 
 
-def _joined(parts: list[Value], delimiter: str) -> Value:
+def _joined(parts: list[Value], delimiter: Value) -> Value:
     if parts and all(isinstance(part, list) for part in parts) and not delimiter:
         return [item for part in parts for item in part]
-    text = delimiter.join(_text(part) for part in parts)
-    return Secret(text) if any(isinstance(part, Secret) for part in parts) else text
+    text = _text(delimiter).join(_text(part) for part in parts)
+    return Secret(text) if secrets_in([delimiter, *parts]) else text
 
 
 def _token(args: list[Value]) -> Value:
     text, delimiters, index = _text(args[0]), _text(args[1]), int(args[2])
     parts = text.split(delimiters)
     part = parts[index] if 0 <= index < len(parts) else ""
-    return Secret(part) if isinstance(args[0], Secret) else part
+    return Secret(part) if secrets_in(args) else part
 
 
 def _text(value: Value) -> str:
@@ -154,7 +154,7 @@ def _text(value: Value) -> str:
         return value.reveal()
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return str(revealed(value))
 
 
 def secret_key(word: Value) -> str:

@@ -237,6 +237,7 @@ class Operations:
             group=resolved.place.group,
             all_variables=shared_variables(resolved, now),
             outputs=outputs,
+            words=(JOB_ID, JOB_STATUS),
             debug=_truth(inputs.get("debug_logs")),
             timeout=timeout,
             files=resolved.place.files(),

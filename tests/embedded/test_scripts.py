@@ -32,6 +32,8 @@ def test_scripts_get_data_and_give_outputs(orch: Orch, folder: Path) -> None:
     with sampled_arguments() as seen:
         said = orch("deploy", TOPOLOGY, "-i", f"folder={folder}", "-i", f"word={WORD}")
     logs = orch("executions", "logs", "--level", "debug").stdout
+    output = orch("executions", "logs", "--kind", "output").stdout
+    assert "the number of arguments is 0" in output
     own = [WORD, WORD, "[1, 2]", "true", "some notes", str(len(SECRET))]
     shell = (folder / "shell").read_text().split("\0")[:-1]
     assert shell == ["Shell", "Shell_0", "Shell_0", *own, "create.sh", "yes"]

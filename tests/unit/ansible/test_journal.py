@@ -57,6 +57,29 @@ def test_without_an_end_all_failures_count() -> None:
     assert [failure.message for failure in reader.failures()] == ["one", "two"]
 
 
+def test_what_a_script_prints_is_told_apart_also_when_it_fails() -> None:
+    for status, more in (("changed", []), ("failed", [EventKind.FAILED])):
+        said = {"stdout": "one\ntwo\n", "stderr": "a s3cret", "action": "orch_script", "message": "m"}
+        _, events = journal(result(status, **said), secrets=("s3cret",))
+        scripts = [event.text for event in events if event.kind is EventKind.SCRIPT]
+        assert scripts == ["one\ntwo", "a ***"]
+        assert [e.kind for e in events if e.kind is EventKind.FAILED] == more
+        assert EventKind.OUTPUT not in [event.kind for event in events]
+
+
+def test_outputs_with_secrets_are_secrets_and_words_of_orch_are_not_by_chance() -> None:
+    values = {"A": "x12x", "B": {"12": [12, 3]}, "ID": "4128", "OTHER": "s3cret-one"}
+    events: list[TaskEvent] = []
+    reader = Journal(Mask({"12", "s3cret-one"}), events.append, ("ID", "OTHER"))
+    reader.read(json.dumps({"type": "outputs", "host": "h", "values": values, "missing": []}).encode() + b"\n")
+    assert reader.outputs["h"] == {
+        "A": Secret("x12x"),
+        "B": {"***": [Secret("12"), 3]},
+        "ID": "4128",
+        "OTHER": Secret("s3cret-one"),
+    }
+
+
 def test_hidden_and_silent_failures_say_what_is_known() -> None:
     reader, _ = journal(result("failed", hidden=True, return_code=2), result("failed", return_code=3), result("failed"))
     assert [failure.message for failure in reader.failures()] == [

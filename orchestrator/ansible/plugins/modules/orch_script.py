@@ -1,7 +1,8 @@
 """Runs a script with variables in its environment, and gives back the variables that it has left.
 
-The variables are the arguments of this module, which come through its standard input: they are in no file and on no
-command line. What the script leaves comes back through a file without a name.
+The variables are the arguments of this module, which come through its standard input, and reach the script's shell
+through a pipe: they are in no file, on no command line, and not among what the script's process was started with. What
+the script leaves comes back through a file without a name.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # What the script calls "exit" tells the variables first; so does its end. A trap of the script's own stays its own.
 IN_BASH = """
+while IFS= read -r -d '' orch__given <&%(given)d; do export "$orch__given" 2>/dev/null; done
+exec %(given)d<&-
+unset orch__given
 orch__tell() {
   local orch__name
   for orch__name in %(names)s; do
@@ -58,11 +62,14 @@ exit $?
 
 IN_PYTHON = """
 import json, os, sys, traceback
-path, descriptor, given, wanted = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4])
+path, descriptor, wanted = sys.argv[1], int(sys.argv[3]), json.loads(sys.argv[4])
+with os.fdopen(int(sys.argv[2]), "rb") as file:
+    given = dict(pair.decode("utf-8", "surrogateescape").split("=", 1) for pair in file.read().split(b"\\0") if pair)
+os.environ.update(given)
 sys.argv[:] = [path]
 sys.path[0] = os.path.dirname(path)
 space = {"__name__": "__main__", "__file__": path, "__builtins__": __builtins__}
-space.update((name, os.environ[name]) for name in given if name in os.environ)
+space.update(given)
 code = 0
 try:
     with open(path, "rb") as file:
@@ -116,24 +123,43 @@ def main() -> None:
 
 def _run(arguments: dict[str, Any], own: str, left: BinaryIO, out: BinaryIO, err: BinaryIO) -> int:
     variables = {name: str(value) for name, value in arguments["variables"].items()}
-    process = subprocess.Popen(
-        _command(arguments, variables, left.fileno(), own),
-        env=_environment(variables),
-        cwd=arguments["folder"],
-        stdin=subprocess.DEVNULL,
-        stdout=out,
-        stderr=err,
-        pass_fds=(left.fileno(),),
-        preexec_fn=os.setpgrp,
-    )
+    # bash keeps what it cannot name for its children, but only what it was started with
+    unnamed = {n: v for n, v in variables.items() if arguments["kind"] == BASH and not NAME.fullmatch(n)}
+    pairs = [f"{n}={v}\0".encode("utf-8", "surrogateescape") for n, v in variables.items() if n not in unnamed]
+    given, giving = os.pipe()
+    try:
+        process = subprocess.Popen(
+            _command(arguments, given, left.fileno(), own),
+            env=_environment(unnamed),
+            cwd=arguments["folder"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            pass_fds=(left.fileno(), given),
+            preexec_fn=os.setpgrp,
+        )
+    except BaseException:
+        os.close(giving)
+        raise
+    finally:
+        os.close(given)
+    threading.Thread(target=_give, args=(giving, b"".join(pairs)), daemon=True).start()
     threading.Thread(target=_end_when_left, args=(process.pid,), daemon=True).start()
     return process.wait()
 
 
-def _command(arguments: dict[str, Any], variables: dict[str, str], descriptor: int, own: str) -> list[str]:
+def _give(descriptor: int, data: bytes) -> None:
+    try:
+        with os.fdopen(descriptor, "wb") as pipe:
+            pipe.write(data)
+    except BrokenPipeError:
+        pass
+
+
+def _command(arguments: dict[str, Any], given: int, descriptor: int, own: str) -> list[str]:
     path, names = arguments["path"], arguments["outputs"]
     if arguments["kind"] == PYTHON:
-        words = [path, str(descriptor), json.dumps(sorted(variables)), json.dumps(names)]
+        words = [path, str(given), str(descriptor), json.dumps(names)]
         return [sys.executable, "-c", IN_PYTHON, *words]
     bash = shutil.which("bash")
     if bash is None:
@@ -141,7 +167,7 @@ def _command(arguments: dict[str, Any], variables: dict[str, str], descriptor: i
     for name in names:
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a variable of bash")
-    text = IN_BASH % {"names": " ".join(names), "descriptor": descriptor, "source": _source(path, own)}
+    text = IN_BASH % {"names": " ".join(names), "descriptor": descriptor, "given": given, "source": _source(path, own)}
     return [bash, "-l", "-c", text, path]
 
 
