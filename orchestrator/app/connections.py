@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from orchestrator.app.ssh_keys import FOLDER, PRIVATE_KEY
-from orchestrator.errors import ConfigurationError
+from orchestrator.app.ssh_keys import FOLDER, PRIVATE_KEY, ids_named
+from orchestrator.errors import ConfigurationError, SecretAccessError, SecretError, SecretStoreUnavailable
 from orchestrator.jobs import Scheduler, SlurmJobs
 from orchestrator.model.jobs import JobReference
 from orchestrator.model.values import Secret
@@ -22,9 +22,22 @@ def secret_path(key: str) -> str:
 
 
 def private_key(secrets: SecretStore, key: str) -> Secret:
-    """A private key of the secret store. Raises SecretError."""
-    found = secrets.get(secret_path(key), PRIVATE_KEY)
-    return found if isinstance(found, Secret) else Secret(str(found))
+    """A private key of the secret store, by its id, its path or the name that people gave it. Raises SecretError."""
+    try:
+        return secrets.get(secret_path(key), PRIVATE_KEY)
+    except (SecretStoreUnavailable, SecretAccessError):
+        raise
+    except SecretError as error:
+        named = ids_named(secrets, key) if "/" not in key else []
+        if len(named) > 1:
+            hint = f"name one by its id: {', '.join(named)}"
+            raise SecretError(f"several SSH keys are called {key!r}", hint=hint) from error
+        if not named:
+            raise SecretError(
+                f"there is no SSH key with the id or the name {key!r}",
+                hint="`orch ssh-keys list` shows what there is, `orch ssh-keys generate --name NAME` makes one",
+            ) from error
+        return secrets.get(secret_path(named[0]), PRIVATE_KEY)
 
 
 def ssh_settings(site: Site, user: str, known_hosts: Path) -> SshSettings:
@@ -101,8 +114,8 @@ class Connections:
         if not key:
             raise ConfigurationError(
                 f"site {site.name!r} does not say with which key {user!r} logs in",
-                hint="`orch ssh-keys generate` makes one: set `key` to its id in sites.yaml, or give the workflow the "
-                "input vault_id",
+                hint="`orch ssh-keys generate` makes one: set `key` to its name or id in sites.yaml, or give the "
+                "workflow the input vault_id",
             )
         secrets = self._secrets()
         named = (key, site.jump.key) if site.jump and site.jump.key else (key,)

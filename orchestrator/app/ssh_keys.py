@@ -13,6 +13,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from orchestrator.app.wiring import Home
 from orchestrator.errors import SecretAccessError, SecretError, SecretStoreUnavailable, UserError
 from orchestrator.model.values import Secret
+from orchestrator.secrets import SecretStore
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -87,17 +89,36 @@ def ssh_keys(home: Home) -> Sequence[SshKey]:
     return sorted((_read_or_named(home, key_id) for key_id in ids), key=lambda key: (key.created, key.id))
 
 
-def ssh_key(home: Home, key_id: str) -> SshKey:
-    """One key. Raises UserError when there is none."""
-    if _ID.fullmatch(key_id) is None or PRIVATE_KEY not in home.secrets.keys(_path(key_id)):
-        raise UserError(f"there is no SSH key {key_id!r}", hint="`orch ssh-keys list` shows what there is")
-    return _read(home, key_id)
+def ssh_key(home: Home, key: str) -> SshKey:
+    """One key, by its id or its name. Raises UserError when there is none, or several have the name."""
+    if _ID.fullmatch(key) is not None and PRIVATE_KEY in home.secrets.keys(_path(key)):
+        return _read(home, key)
+    found = ids_named(home.secrets, key)
+    if len(found) > 1:
+        raise UserError(f"several SSH keys are called {key!r}", hint=f"name one by its id: {', '.join(found)}")
+    if not found:
+        raise UserError(f"there is no SSH key {key!r}", hint="`orch ssh-keys list` shows what there is")
+    return _read(home, found[0])
 
 
-def revoke(home: Home, key_id: str) -> SshKey:
-    """Remove a key for good. Raises UserError when there is none."""
-    found = ssh_key(home, key_id)
-    home.secrets.delete(_path(key_id))
+def ids_named(store: SecretStore, name: str) -> list[str]:
+    """The ids of the keys that people gave this name; those that may not be read have none."""
+    found = []
+    for path in store.paths():
+        folder, _, key_id = path.partition("/")
+        if folder != FOLDER or not key_id or "/" in key_id:
+            continue
+        with suppress(SecretAccessError):
+            known = store.keys(path)
+            if {"name", PRIVATE_KEY} <= set(known) and store.get(path, "name").reveal() == name:
+                found.append(key_id)
+    return found
+
+
+def revoke(home: Home, key: str) -> SshKey:
+    """Remove a key, by its id or its name, for good. Raises UserError when there is none."""
+    found = ssh_key(home, key)
+    home.secrets.delete(_path(found.id))
     return found
 
 

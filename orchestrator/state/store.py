@@ -18,6 +18,7 @@ from orchestrator.model.jobs import JobReference, JobState
 from orchestrator.model.values import Secret, Value
 from orchestrator.state import tables as t
 from orchestrator.state.databases import insert_of, open_database, translated
+from orchestrator.state.reading import is_of_another, open_for_reading
 from orchestrator.state.records import (
     CancelRequest,
     Deployment,
@@ -63,7 +64,9 @@ class Store:
 
         Raises ConfigurationError when the URL is wrong.
         """
-        self._engine = open_database(database)
+        self._engine = self._reading = open_database(database)
+        if isinstance(database, Path) and is_of_another(database):
+            self._reading = open_for_reading(database)
         self._sqlite = self._engine.dialect.name == "sqlite"
         self._insert = insert_of(self._engine)
         self.host = socket.gethostname()
@@ -77,7 +80,7 @@ class Store:
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        with translated(self._engine), self._engine.connect() as connection:
+        with translated(self._reading), self._reading.connect() as connection:
             yield connection
 
     @contextmanager

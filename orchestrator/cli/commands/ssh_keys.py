@@ -23,7 +23,8 @@ def ssh_keys() -> None:
     """Keep SSH keys: generate, import, list, show, revoke.
 
     A private key lives in the secret store only (at ssh-credentials/ID, as HPCWaaS has it) and is never shown. Its
-    public key goes into ~/.ssh/authorized_keys on the clusters; its id is what workflows take as the input `vault_id`.
+    public key goes into ~/.ssh/authorized_keys on the clusters; its id or its name is what workflows take as the input
+    `vault_id`, and sites as `key`.
     """
 
 
@@ -101,27 +102,27 @@ def list_(session: Session) -> None:
 
 
 @ssh_keys.command()
-@click.argument("key_id", metavar="ID")
+@click.argument("key", metavar="ID|NAME")
 @pass_session
-def show(session: Session, key_id: str) -> None:
+def show(session: Session, key: str) -> None:
     """Print the public key once more.
 
     \b
     Example:
-      orch ssh-keys show 3f0c…
+      orch ssh-keys show jane
     """
-    key = use_cases.ssh_key(session.home, key_id)
+    found = use_cases.ssh_key(session.home, key)
     if session.json:
-        session.data(_data(key))
+        session.data(_data(found))
     else:
-        session.out(key.public_key)
+        session.out(found.public_key)
 
 
 @ssh_keys.command()
-@click.argument("key_id", metavar="ID")
+@click.argument("key", metavar="ID|NAME")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @pass_session
-def revoke(session: Session, key_id: str, yes: bool) -> None:
+def revoke(session: Session, key: str, yes: bool) -> None:
     """Delete a key for good, all its versions in Vault included.
 
     Workflows that use it cannot log in with it any more. The public key stays on the clusters: remove its line from
@@ -131,16 +132,17 @@ def revoke(session: Session, key_id: str, yes: bool) -> None:
     Example:
       orch ssh-keys revoke 3f0c…
     """
-    key = use_cases.ssh_key(session.home, key_id)
+    found = use_cases.ssh_key(session.home, key)
     if not yes:
         if not sys.stdin.isatty():
-            raise UserError(f"deleting the SSH key {key_id} is to be confirmed", hint="on a terminal, or with --yes")
-        label = f" ({key.name})" if key.name else ""
-        click.confirm(f"delete the SSH key {key_id}{label} for good?", abort=True, err=True)
-    use_cases.revoke(session.home, key_id)
+            raise UserError(f"deleting the SSH key {found.id} is to be confirmed", hint="on a terminal, or with --yes")
+        label = f" ({found.name})" if found.name else ""
+        click.confirm(f"delete the SSH key {found.id}{label} for good?", abort=True, err=True)
+    use_cases.revoke(session.home, found.id)
     if session.json:
-        session.data({"id": key_id, "revoked": True})
-    session.note(f"{key_id}: deleted; its public key ({key.fingerprint}) may still be in authorized_keys of clusters")
+        session.data({"id": found.id, "revoked": True})
+    left = f"its public key ({found.fingerprint}) may still be in authorized_keys of clusters"
+    session.note(f"{found.id}: deleted; {left}")
 
 
 def _made(session: Session, key: SshKey) -> None:
