@@ -17,7 +17,7 @@ from orchestrator.ansible.playbook import (
     Upload,
 )
 from orchestrator.ansible.processes import end_session
-from orchestrator.ansible.runner import carrier_fault, run_playbook
+from orchestrator.ansible.runner import carrier_fault, plain_fault, run_playbook
 
 __all__ = [
     "EventKind",
@@ -32,5 +32,6 @@ __all__ = [
     "end_session",
     "first_fit",
     "lack_of",
+    "plain_fault",
     "run_playbook",
 ]

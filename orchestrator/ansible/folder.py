@@ -15,6 +15,7 @@ from orchestrator.ansible.environment import base_environment, run_environment
 from orchestrator.ansible.playbook import Host, HostGroup, PlaybookRun
 from orchestrator.errors import Defect, StorageError
 from orchestrator.model.values import Secret, Value
+from orchestrator.storage import why_unwritable
 
 _PRIVATE_KEYS = ("ansible_private_key", "ansible_ssh_private_key")
 
@@ -51,9 +52,10 @@ def run_folder(run: PlaybookRun) -> Iterator[RunFolder]:
     except OSError as error:
         if folder.wrapper.exists():
             shutil.rmtree(folder.path, ignore_errors=True)
+        what, remedy = why_unwritable(run.folder.parent, error)
         raise StorageError(
-            f"the folder {run.folder} for a run of Ansible cannot be made: {error.strerror or error}",
-            hint="free some space there, or let ORCH_HOME name a folder that can be written",
+            f"the folder {run.folder} for a run of Ansible cannot be made: {what}",
+            hint=f"{remedy}; `orch doctor` tells more",
         ) from error
     try:
         yield folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import selectors
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.ansible.carrier import Carried, Carrier
+from orchestrator.ansible.cold import ColdCarrier
 from orchestrator.ansible.folder import RunFolder, inventory, run_folder
 from orchestrator.ansible.forked import ForkedCarrier
 from orchestrator.ansible.journal import Journal
@@ -40,6 +42,11 @@ def carrier_fault() -> str | None:
     The first call finds out, which takes about a second.
     """
     return _shared.fault()
+
+
+def plain_fault() -> str | None:
+    """What is wrong with a plain ansible-playbook; None when a trial of it succeeds, which takes seconds."""
+    return fault_of(partial(run_playbook, carrier=ColdCarrier()), importlib.metadata.version("ansible-core"))
 
 
 def run_playbook(

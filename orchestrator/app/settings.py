@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,7 @@ from orchestrator.errors import ConfigurationError
 from orchestrator.model.durations import seconds
 from orchestrator.model.values import Secret
 from orchestrator.secrets import VaultCredentials, VaultSettings
+from orchestrator.storage import user_name, why_unwritable
 
 _CONFIGURATION_KEYS = frozenset({"retention", "database", "vault"})
 
@@ -116,17 +118,9 @@ def read_settings(
     ``VAULT_CACERT`` win over the file, ``VAULT_TOKEN``, ``VAULT_SECRET_ID`` and ``VAULT_PASSWORD`` log in.
     Raises ConfigurationError when the home cannot be made or is no folder, or its ``config.yaml`` is wrong.
     """
-    named = home or (Path(environment["ORCH_HOME"]) if environment.get("ORCH_HOME") else None)
-    folder = named or Path(platformdirs.user_data_dir("orch", appauthor=False))
-    folder = folder.expanduser().absolute()
-    try:
-        if make:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        what = "a file is in its place" if isinstance(error, FileExistsError) else error.strerror
-        raise ConfigurationError(
-            f"orch's home {folder} cannot be made: {what}", hint="set ORCH_HOME (or --home) to a folder"
-        ) from error
+    folder = home_folder(environment, home)
+    if make:
+        make_home(folder)
     configured, root = _configured(folder / "config.yaml")
     url = environment.get("ORCH_DATABASE") or configured.get("database")
     return Settings(
@@ -140,6 +134,27 @@ def read_settings(
         VaultCredentials(*(_secret(environment, f"VAULT_{n}") for n in ("TOKEN", "SECRET_ID", "PASSWORD"))),
         Path(environment["XDG_RUNTIME_DIR"]) if environment.get("XDG_RUNTIME_DIR") else None,
     )
+
+
+def home_folder(environment: Mapping[str, str], named: Path | None = None) -> Path:
+    """Where the home is: the one that is named, else ``ORCH_HOME``, else the platform's folder for data of users."""
+    if named is None:
+        said = environment.get("ORCH_HOME")
+        named = Path(said) if said else Path(platformdirs.user_data_dir("orch", appauthor=False))
+    with suppress(RuntimeError):  # ~ of a user that is not known stays as it is
+        named = named.expanduser()
+    return named.absolute()
+
+
+def make_home(folder: Path) -> None:
+    """Make the home if it is not there. Raises ConfigurationError when that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        what, remedy = why_unwritable(folder, error)
+        raise ConfigurationError(
+            f"orch's home {folder} cannot be made: {what}", hint=f"{remedy}; `orch doctor` tells more"
+        ) from error
 
 
 def _retention(file: Path, said: object) -> float | None:
@@ -197,7 +212,14 @@ def _configured(file: Path) -> tuple[Mapping[str, Any], Any]:
 
     Raises ConfigurationError.
     """
-    if not file.exists():
+    try:
+        there = file.exists()
+    except OSError as error:  # Python tells of a folder that may not be entered by raising
+        raise ConfigurationError(
+            f"{file} cannot be read: {error.strerror}; you are {user_name()}",
+            hint="let ORCH_HOME (or --home) name a folder of your own; `orch doctor` tells more",
+        ) from error
+    if not there:
         return {}, None
     from orchestrator.yamlfiles import read_yaml  # only where there is something to read
 

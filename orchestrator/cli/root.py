@@ -51,6 +51,7 @@ SECTIONS: Mapping[str, Mapping[str, Lazy]] = {
         "ssh-keys": Lazy("ssh_keys", "ssh_keys", "Keep SSH keys: generate, import, list, show, revoke."),
         "profiles": Lazy("profiles", "profiles", "Keep TOSCA profiles: list, add, remove."),
         "catalogue": Lazy("catalogue", "catalogue", "Keep data sets: add, list, show."),
+        "doctor": Lazy("doctor", "doctor", "See whether this machine and orch's home have what orch needs."),
         "explain": Lazy("explain", "explain", "Say what the code of a problem or an error stands for."),
         "completion": Lazy("completion", "completion", "Print what a shell needs to complete commands and names."),
         "help": Lazy("about", "help_", "Explain orch or one of its commands."),

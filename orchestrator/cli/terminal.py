@@ -35,8 +35,10 @@ ASCII = Symbols("+", "x", tuple("-\\|/"), ".", "-", "!", "|", "-", "...")
 
 COLOURS: Mapping[str, str] = {
     "done": "green",
+    "ok": "green",
     "deployed": "green",
     "failed": "red",
+    "fault": "red",
     "deploy_failed": "red",
     "undeploy_failed": "red",
     "error": "red",

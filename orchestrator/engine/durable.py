@@ -12,9 +12,8 @@ from typing import Any, NotRequired, TypedDict
 from dbos import DBOS, DBOSClient, DBOSConfig, SetWorkflowID
 
 from orchestrator.engine.attempt import Durable
-from orchestrator.errors import StorageError
 from orchestrator.model.values import Secret
-from orchestrator.state import open_durable_database
+from orchestrator.state import open_durable_database, unusable
 
 # Set by hand: the default is a hash of the code, and any edit would strand every waiting execution.
 APPLICATION_VERSION = "1"
@@ -30,6 +29,7 @@ _AT_ONCE = 500
 
 CarryOut = Callable[[str, int, "DbosJournal"], Awaitable[str]]
 _carry_out: CarryOut | None = None
+_launched: Path | Secret | None = None
 _first = True
 
 
@@ -70,8 +70,8 @@ def launch(database: Path | Secret, executor_id: str, carry_out: CarryOut, deque
     ``database``: a SQLite file, or the URL of a PostgreSQL database. Raises StorageError when it cannot be used,
     ConfigurationError when the SQLite that is there is too old.
     """
-    global _carry_out
-    _carry_out = carry_out
+    global _carry_out, _launched
+    _carry_out, _launched = carry_out, database
     for name in ("dbos", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     config: DBOSConfig = {
@@ -86,7 +86,7 @@ def launch(database: Path | Secret, executor_id: str, carry_out: CarryOut, deque
     chosen = _database(database)
     config["system_database_url"] = chosen["system_database_url"]
     config["system_database_engine"] = chosen.get("system_database_engine")
-    with _translated():
+    with _translated(database):
         DBOS(config=config)
         DBOS.listen_queues([_queue(executor_id)])
         DBOS.launch()
@@ -106,7 +106,7 @@ def begin(executor_id: str, execution_id: str, attempt: int) -> None:
 
     Raises StorageError when that cannot be written down.
     """
-    with _translated():
+    with _translated(_launched):
         if is_begun(execution_id, attempt) is None:
             with SetWorkflowID(workflow_id(execution_id, attempt)):
                 if _is_first():
@@ -130,7 +130,7 @@ def _is_first() -> bool:
 
 def is_begun(execution_id: str, attempt: int) -> bool | None:
     """Whether an attempt was begun and has not ended; None when dbos has never heard of it."""
-    with _translated():
+    with _translated(_launched):
         status = DBOS.get_workflow_status(workflow_id(execution_id, attempt))
     return None if status is None else status.status in ("PENDING", "ENQUEUED")
 
@@ -138,7 +138,7 @@ def is_begun(execution_id: str, attempt: int) -> bool | None:
 def delete(database: Path | Secret, attempts: Mapping[str, int]) -> None:
     """Remove what the database keeps of executions, given how many attempts each had. Raises StorageError."""
     ids = [workflow_id(execution, n + 1) for execution, count in attempts.items() for n in range(count)]
-    with _translated():
+    with _translated(database):
         client = DBOSClient(**_database(database), retry_connection_errors=False)
         try:
             for start in range(0, len(ids), _AT_ONCE):
@@ -158,16 +158,14 @@ def workflow_id(execution_id: str, attempt: int) -> str:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(database: Path | Secret | None) -> Iterator[None]:
     """Whatever dbos raises here comes from its database."""
+    assert database is not None
     try:
         yield
     except Exception as error:
         said = getattr(error, "orig", None) or error
-        raise StorageError(
-            f"the database of durable executions cannot be used: {said}",
-            hint="see that the disk has space and that ORCH_HOME can be written, then try again",
-        ) from error
+        raise unusable("the database of durable executions", database, str(said)) from error
 
 
 def _queue(executor_id: str) -> str:

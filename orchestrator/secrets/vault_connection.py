@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from orchestrator.errors import SecretAccessError, SecretError, SecretStoreUnavailable
 from orchestrator.model.values import Secret
 from orchestrator.secrets.file_store import FileSecretStore
-from orchestrator.secrets.vault_errors import explained, first_line
+from orchestrator.secrets.vault_errors import UNSEAL, explained, first_line
 from orchestrator.secrets.vault_settings import AuthMethod, VaultCredentials, VaultSettings
 
 if TYPE_CHECKING:
@@ -101,6 +101,20 @@ class VaultConnection:
         return hvac.Client(
             url=settings.url, token="", namespace=settings.namespace, verify=settings.ca or True, timeout=_TIMEOUT
         )
+
+    def reach(self) -> str:
+        """See that Vault can be reached and is unsealed, without logging in; its version.
+
+        Raises SecretStoreUnavailable, SecretAccessError.
+        """
+        with explained(self.settings.url, "look at its health"):
+            health = self.unauthenticated().sys.read_health_status(
+                method="GET", standby_ok=True, sealed_code=200, uninit_code=200
+            )
+        answer = health if isinstance(health, dict) else {}
+        if answer.get("initialized", True) and answer.get("sealed"):
+            raise SecretStoreUnavailable(f"Vault at {self.settings.url} is sealed", hint=UNSEAL)
+        return str(answer.get("version", ""))
 
     def remember(self, token: Secret) -> None:
         """Keep a token for later commands and executions, and use it now."""

@@ -49,7 +49,9 @@ def _read(file: Path) -> dict[str, Site]:
         try:
             site = msgspec.convert(description or {}, type=Site)
         except msgspec.ValidationError as error:
-            raise ConfigurationError(_explained(file, root, str(name), str(error))) from error
+            raise ConfigurationError(
+                _explained(file, root, str(name), str(error)), hint="docs/sites.md lists what is said of a site"
+            ) from error
         _check(site, f"{file}: site {str(name)!r}")
         sites[str(name)] = _with_paths(msgspec.structs.replace(site, name=str(name)), file.parent)
     return sites

@@ -4,7 +4,16 @@ It stores and finds records; it must never know what they mean (no TOSCA, no Ans
 """
 
 from orchestrator.state.advisory import AdvisoryOwner
-from orchestrator.state.databases import compact, open_durable_database
+from orchestrator.state.databases import compact, open_durable_database, unusable
+from orchestrator.state.inspection import (
+    ServerFound,
+    journal_mode,
+    look_into,
+    look_into_server,
+    newest_schema,
+    sqlite_in_use,
+)
+from orchestrator.state.obstacles import obstacle
 from orchestrator.state.ownership import FileOwner, Owner, OwnerLock, start_time_of
 from orchestrator.state.records import (
     CancelRequest,
@@ -42,11 +51,19 @@ __all__ = [
     "OwnerLock",
     "Process",
     "Rework",
+    "ServerFound",
     "StepStatus",
     "Store",
     "Unfinished",
     "WantedPlace",
     "compact",
+    "journal_mode",
+    "look_into",
+    "look_into_server",
+    "newest_schema",
+    "obstacle",
     "open_durable_database",
+    "sqlite_in_use",
     "start_time_of",
+    "unusable",
 ]

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from orchestrator.errors import ConfigurationError, StorageError
 from orchestrator.model.values import Secret
 from orchestrator.state import sqlite
+from orchestrator.state.obstacles import obstacle
 from orchestrator.state.tables import SCHEMA
 
 _COMPACT_SECONDS = 10
@@ -132,8 +133,29 @@ def translated(engine: sa.Engine) -> Iterator[None]:
         raise
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         said = getattr(error, "orig", None) or error
-        if engine.dialect.name == "sqlite":
-            hint = "see that the disk has space, that ORCH_HOME can be written, and try again"
-        else:
-            hint = "see that the database server runs, can be reached and lets this user in, and try again"
-        raise StorageError(f"the state database cannot be used: {said}", hint=hint) from error
+        raise _unusable("the state database", engine.url.database, engine.dialect.name, str(said)) from error
+
+
+def unusable(what: str, database: Path | Secret, said: str) -> StorageError:
+    """The error for a database that cannot be used: ``said`` is what its driver says, which may mislead."""
+    file = str(database) if isinstance(database, Path) else None
+    return _unusable(what, file, "sqlite" if file else "postgresql", said)
+
+
+def _unusable(what: str, file: str | None, dialect: str, said: str) -> StorageError:
+    if dialect != "sqlite":
+        hint = "see that the database server runs, can be reached and lets this user in, and try again"
+        return StorageError(f"{what} cannot be used: {said}", hint=f"{hint}; `orch doctor` tells more")
+    hindered = obstacle(Path(file)) if file else None
+    if hindered is not None:
+        found, remedy = hindered
+        return StorageError(f"{what} cannot be used: {found} ({said})", hint=f"{remedy}; `orch doctor` tells more")
+    if "locked" in said:
+        hint = "another program holds it: end that, or try again when it has ended"
+    elif "full" in said:
+        hint = "make room on its disk"
+    elif "malformed" in said or "not a database" in said:
+        hint = f"{file} is damaged: restore it from a backup, or move it away to begin anew"
+    else:
+        hint = "try again"
+    return StorageError(f"{what} cannot be used: {said}", hint=f"{hint}; `orch doctor` tells more")

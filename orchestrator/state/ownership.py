@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from orchestrator.errors import StorageError
+from orchestrator.storage import why_unwritable
 
 _TRIES = 5
 _BETWEEN_TRIES = 0.02
@@ -140,8 +141,9 @@ class FileOwner:
             self._folder.mkdir(parents=True, exist_ok=True)
             return path.open("a")
         except OSError as error:
+            what, remedy = why_unwritable(path, error)
             raise StorageError(
-                f"cannot make the lock file {path}: {error.strerror}", hint="free space or mend the permissions"
+                f"cannot make the lock file {path}: {what}", hint=f"{remedy}; `orch doctor` tells more"
             ) from error
 
     @staticmethod

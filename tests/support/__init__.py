@@ -33,9 +33,16 @@ def unpack(archive: tarfile.TarFile, folder: Path) -> None:
 @contextmanager
 def small_file_system(folder: Path, size: str) -> Iterator[Path]:
     """A file system of its own with little space (``size`` as mount(8) has it for tmpfs). Needs root."""
+    with mounted_folder(folder, "-t", "tmpfs", "-o", f"size={size}", "tmpfs"):
+        yield folder
+
+
+@contextmanager
+def mounted_folder(folder: Path, *words: str) -> Iterator[Path]:
+    """Something mounted at a folder, as mount(8) is told to. Needs root."""
     folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    required(subprocess.run(words, capture_output=True).returncode == 0, "cannot mount a small file system (root?)")
+    done = subprocess.run(["mount", *words, str(folder)], capture_output=True, text=True)
+    required(done.returncode == 0, f"cannot mount a file system (root?): {done.stderr}")
     try:
         yield folder
     finally:

@@ -1,0 +1,56 @@
+"""Why this user cannot write somewhere, and what to do about it; and whose things are."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+from pathlib import Path
+
+ELSEWHERE = "let ORCH_HOME (or --home) name another folder"
+
+
+def user_name(uid: int | None = None) -> str:
+    """The name of a user, of this process's when none is given; the number of one that has no name."""
+    number = os.geteuid() if uid is None else uid
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def owner_name(path: Path) -> str:
+    """The name of the user that a file belongs to. Raises OSError."""
+    return user_name(path.stat().st_uid)
+
+
+def why_unwritable(path: Path, error: OSError) -> tuple[str, str]:
+    """What is wrong when a file or folder cannot be written, or made, and what to do; for things of the home."""
+    there = _nearest(path)
+    match error.errno:
+        case errno.ENOSPC:
+            return f"no space is left at {there}", f"make room there, or {ELSEWHERE}"
+        case errno.EDQUOT:
+            return f"the disk quota is used up at {there}", f"make room there, or {ELSEWHERE}"
+        case errno.EROFS:
+            return f"{there} is on a file system that is mounted read-only", ELSEWHERE
+        case errno.EACCES | errno.EPERM:
+            try:
+                said = f"{there} belongs to {owner_name(there)}, and {user_name()} may not write there"
+            except OSError:
+                said = f"{user_name()} may not write to {there}"
+            return said, "let ORCH_HOME (or --home) name a folder of your own"
+        case errno.EEXIST | errno.ENOTDIR:
+            return f"a file is where a folder belongs: {there}", ELSEWHERE
+    return f"{path}: {error.strerror or error}", ELSEWHERE
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the first folder above it that is there and can be seen."""
+    for candidate in (path, *path.parents):
+        try:
+            candidate.stat()
+        except OSError:
+            continue
+        return candidate
+    return path
