@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import msgspec
+
 from orchestrator.app.ssh_keys import FOLDER, PRIVATE_KEY, ids_named
 from orchestrator.errors import ConfigurationError, SecretAccessError, SecretError, SecretStoreUnavailable
 from orchestrator.jobs import Scheduler, SlurmJobs
@@ -66,6 +68,11 @@ def ssh_settings(site: Site, user: str, known_hosts: Path) -> SshSettings:
     return settings(site, site.login_host, user, jump)
 
 
+def _identity(site: Site) -> bytes:
+    """The same for sites with the same description."""
+    return msgspec.json.encode(site, order="deterministic")
+
+
 class Connections:
     """Gives out connections and schedulers; safe to be used from several threads."""
 
@@ -73,8 +80,8 @@ class Connections:
         self._secrets = secrets
         self._known_hosts = known_hosts
         self._lock = threading.Lock()
-        self._connections: dict[tuple[Site, str, str], Connection] = {}
-        self._schedulers: dict[tuple[Site, str, str], SlurmJobs] = {}
+        self._connections: dict[tuple[bytes, str, str], Connection] = {}
+        self._schedulers: dict[tuple[bytes, str, str], SlurmJobs] = {}
         self._sites: dict[str, Site] = {}
 
     def know(self, sites: Iterable[Site]) -> None:
@@ -87,12 +94,12 @@ class Connections:
         Raises ConfigurationError, SecretError; it is opened when it is used.
         """
         if site.connection is ConnectionKind.LOCAL:
-            return LocalConnection()
+            return LocalConnection(site.inherit)
         user, key = user or site.user, key or site.key
         with self._lock:
-            found = self._connections.get((site, user, key))
+            found = self._connections.get((_identity(site), user, key))
             if found is None:
-                found = self._connections[site, user, key] = self._made(site, user, key)
+                found = self._connections[_identity(site), user, key] = self._made(site, user, key)
         return found
 
     def _made(self, site: Site, user: str, key: str) -> Connection:
@@ -133,12 +140,12 @@ class Connections:
         """The scheduler of a site; None where there is none, but our own launcher."""
         if site.scheduler is not SchedulerKind.SLURM:
             return None
-        found = self._schedulers.get((site, user, key))
+        found = self._schedulers.get((_identity(site), user, key))
         if found is None:
             connection, folder = self.connection(site, user, key), self.folder(site, user, key)
             with self._lock:
                 made = SlurmJobs(connection, site.name, folder, site.slurm)
-                found = self._schedulers.setdefault((site, user, key), made)
+                found = self._schedulers.setdefault((_identity(site), user, key), made)
         return found
 
     def scheduler_of(self, reference: JobReference) -> Scheduler | None:

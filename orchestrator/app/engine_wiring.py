@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ from orchestrator.model.values import Value
 from orchestrator.operations import FIRST_INSTANCE, Operations, Surroundings, lookup_for
 from orchestrator.planning import UPDATE
 from orchestrator.services import launcher
-from orchestrator.sites import LOCAL, ConnectionKind, SchedulerKind, Site
+from orchestrator.sites import LOCAL, ConnectionKind, SchedulerKind, Site, passed_on
 from orchestrator.state import Deployment, Execution
 
 JOB_KINDS: Mapping[str, JobKind] = {
@@ -143,6 +144,7 @@ class _Placed:
             workflow_inputs={**self.deployment.inputs, **self.execution.inputs},
             script=self._script(node),
             arguments=self._arguments(node),
+            inherited={name: os.environ[name] for name in site.inherit if name in os.environ},
             login=self._login(site),
         )
 
@@ -180,12 +182,22 @@ class _Placed:
             "orch_jobs": str(self.home.settings.site_folder(self.site(node).name) / "jobs"),
             "orch_launcher": launcher.__file__,
             "orch_python": sys.executable,
+            "orch_inherit": _inherited(self.site(node)),
         }
 
     def kind(self, node: str) -> JobKind | None:
         """How a node's operations become jobs."""
         lineage = self.topology.node_templates[node].lineage
         return next((JOB_KINDS[type_name] for type_name in lineage if type_name in JOB_KINDS), None)
+
+
+def _inherited(site: Site) -> dict[str, Value]:
+    """Which variables of this process jobs on this machine have; the launcher reads the values from the process."""
+    return {
+        "pid": os.getpid(),
+        "start": launcher.start_time(os.getpid()),
+        "names": sorted(passed_on(os.environ, site.inherit)),
+    }
 
 
 def _parts(home: Home, execution: Execution, slots: SiteSlots) -> ExecutionParts:

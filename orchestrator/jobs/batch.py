@@ -174,7 +174,7 @@ def slurm_job(inputs: Mapping[str, Value], context: JobContext) -> Submission:
         directory=expand_braced(as_text(inputs.get("working_directory")), names),
         modules=(*context.site.modules, *(as_text(m) for m in _list(inputs.get("modules")))),
         sources=tuple(t for t in [as_text(inputs.get("environment_file"))] if t),
-        environment=_environment(inputs, execution, names),
+        environment={**context.site_variables, **_environment(inputs, execution, names)},
     )
 
 

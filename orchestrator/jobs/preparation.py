@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from orchestrator.errors import SiteError, WorkError
 from orchestrator.jobs.expansion import as_text
 from orchestrator.jobs.submission import JobContext, Submission, first_given
 from orchestrator.model.values import Secret, Value
+from orchestrator.sites.site import PyCompss
 
 
 def program(module: str, request: Mapping[str, Value], outputs: Mapping[str, Value] | None = None) -> Submission:
@@ -24,6 +26,21 @@ def program(module: str, request: Mapping[str, Value], outputs: Mapping[str, Val
         files={"request.json": json.dumps(request, indent=1)},
         outputs={"execution_url": "", **(outputs or {})},
     )
+
+
+def python_of_jobs(context: JobContext) -> str:
+    """The Python that runs PyCOMPSs programs on this machine: that of whoever runs orch, whose packages they need.
+
+    It is orch's own only where there is no other. Raises WorkError when the site names one that is not there.
+    """
+    name = context.site.pycompss.python
+    found = shutil.which(name, path=context.site_variables.get("PATH"))
+    if found is None and name != PyCompss().python:
+        raise WorkError(
+            f"{context.node}: there is no Python {name!r} on this machine",
+            hint="mend pycompss.python of the site in sites.yaml",
+        )
+    return found or sys.executable
 
 
 def _transfer(
@@ -75,6 +92,7 @@ def image_creation(inputs: Mapping[str, Value], context: JobContext) -> Submissi
         "step_id": _required(inputs, context, "step_id", "step_id"),
         "machine": machine,
         "force": _flag(inputs.get("force")),
+        "python": python_of_jobs(context) if context.beside else None,
     }
     return program("images", request)
 

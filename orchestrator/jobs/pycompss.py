@@ -11,17 +11,18 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from orchestrator.errors import WorkError
 from orchestrator.jobs.batch import split_words
 from orchestrator.jobs.expansion import as_text, expand
-from orchestrator.jobs.preparation import program
+from orchestrator.jobs.preparation import program, python_of_jobs
 from orchestrator.jobs.submission import BatchOptions, JobContext, Submission, first_given, workflow_variables
 from orchestrator.jobs.written import as_written, split_arguments
 from orchestrator.model.values import Value
+from orchestrator.services import application
 from orchestrator.sites import SchedulerKind
 
 
@@ -54,25 +55,36 @@ def pycompss(
     """
     job = _read(inputs, context, environment)
     if context.site.scheduler is SchedulerKind.LOCAL:
-        return program("application", {**job.request(), "runcompss": _found(context.site.pycompss.runcompss)})
+        return _beside(job, context)
     modules = context.site.modules or tuple(as_text(m) for m in job.modules)
     if context.site.pycompss.enqueue:
         words = enqueue_words(job, context)
-        return Submission(words, {}, modules=modules, environment=job.environment, by_itself=True, outputs=_OUTPUTS)
+        variables = {**context.site_variables, **job.environment}
+        return Submission(words, {}, modules=modules, environment=variables, by_itself=True, outputs=_OUTPUTS)
     return Submission(
         argv=(context.site.pycompss.python, f"{PROGRAM}/application.py", "request.json"),
         files={"request.json": json.dumps({**job.request(), "num_nodes": 1, "qos": ""}, indent=1)},
         outputs=_OUTPUTS,
         options=_options(job),
         modules=context.site.modules,
+        environment=context.site_variables,
         with_program=True,
     )
+
+
+def _beside(job: _Job, context: JobContext) -> Submission:
+    """The job on this machine, with the Python of whoever runs orch: there are the packages of the program."""
+    path = context.site_variables.get("PATH")
+    prepared = program("application", {**job.request(), "runcompss": _found(context.site.pycompss.runcompss, path)})
+    words = (python_of_jobs(context), application.__file__, *prepared.argv[3:])
+    return replace(prepared, argv=words, environment=context.site_variables)
 
 
 PROGRAM = "program"
 """In the folder of a job at a site, a link to the folder with the program that runs PyCOMPSs programs there."""
 
 _OUTPUTS = MappingProxyType({"execution_url": ""})
+_SHELL = (".sh", ".bash", ".csh", ".ksh", ".zsh")
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./~^#-]+")
 _CONTAINER = ("container_compss_path", "container_opts")
 
@@ -122,6 +134,11 @@ def _read(inputs: Mapping[str, Value], context: JobContext, environment: Mapping
     command = as_text(application.get("command"))
     if not command:
         raise WorkError(f"{context.node}: no command is given", hint="set application.command")
+    if command.endswith(_SHELL):
+        raise WorkError(
+            f"{context.node}: the command {command} is a shell script, and a PyCOMPSs job runs a Python program",
+            hint="run it as a job of the type orch.nodes.SlurmJob, or name the Python program in application.command",
+        )
     arguments = application.get("arguments") or []
     container = application.get("container_opts") or {}
     image = first_given(
@@ -199,6 +216,6 @@ def _count(value: Value, node: str) -> int:
         raise WorkError(f"{node}: num_nodes must be a whole number, not {value!r}") from error
 
 
-def _found(command: str) -> str | None:
-    path = shutil.which(command)
+def _found(command: str, where: str | None) -> str | None:
+    path = shutil.which(command, path=where)
     return str(Path(os.path.abspath(path))) if path else None  # noqa: PTH100 keep links: runcompss finds its home by them

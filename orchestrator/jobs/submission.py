@@ -9,7 +9,7 @@ from typing import Protocol
 
 from orchestrator.jobs.written import Argument
 from orchestrator.model.values import Secret, Value
-from orchestrator.sites import Site, SshSettings
+from orchestrator.sites import SchedulerKind, Site, SshSettings
 
 _PREFIX = "PyCOMPSs_"
 
@@ -70,8 +70,20 @@ class JobContext:
     """Path of the batch script that the node's type names as the implementation of submit, as Yorc has it."""
     arguments: tuple[Argument, ...] | None = None
     """Of a PyCOMPSs job, as the topology writes them; None: all that is given is the topology's own text."""
+    inherited: Mapping[str, str] = field(default_factory=dict)
+    """The variables of whoever runs orch that the site's description names (``inherit``)."""
     login: Login | None = None
     """How another machine is logged in to; None for a site that is this one."""
+
+    @property
+    def beside(self) -> bool:
+        """Whether jobs run beside the orchestrator, by its own launcher."""
+        return self.login is None and self.site.scheduler is SchedulerKind.LOCAL
+
+    @property
+    def site_variables(self) -> dict[str, str]:
+        """The variables that all jobs of the site have. Our launcher hands the inherited ones over, written nowhere."""
+        return {**({} if self.beside else self.inherited), **self.site.environment}
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,6 @@ _RUNCOMPSS_OPTIONS = frozenset(
         "m",
         "master_name",
         "master_port",
-        "master_working_dir",
         "monitoring",
         "output_profile",
         "p",
@@ -161,6 +160,7 @@ class Options(NamedTuple):
     env_script: str
     python_interpreter: str
     job_execution_dir: str
+    master_working_dir: str
     for_runcompss: Tuple[str, ...]
     without_meaning: Tuple[str, ...]
 
@@ -209,7 +209,7 @@ def _fits(name: str, value: Any) -> bool:
 
 def parse_options(words: Tuple[str, ...]) -> Options:
     """Sorts options of enqueue_compss, each written ``--name=value`` or ``--flag``, by who has a use for them."""
-    known = {"env_script": "", "python_interpreter": "", "job_execution_dir": ""}
+    known = {"env_script": "", "python_interpreter": "", "job_execution_dir": "", "master_working_dir": ""}
     pythonpath = []  # type: List[str]
     for_runcompss = []  # type: List[str]
     without_meaning = []  # type: List[str]
@@ -325,12 +325,30 @@ def find_program(command: str, root: Optional[Path]) -> Path:
     """The program of a job: in the image where there is one, else on this machine. Raises ApplicationError."""
     found = in_image(command, root) if root else Path(command)
     if found is not None and found.is_file():
+        _check_program(command, found)
         return found.absolute()
     if root:
         raise ApplicationError(f"the program {command} is not in the image; the image has {_content(root)}")
     raise ApplicationError(
         f"the program {command} is not a file on this machine, and the job has no image that it could be in (let the "
         "job's requirement img_transfer name the node that transfers the image, or name an existing file)"
+    )
+
+
+def _check_program(command: str, file: Path) -> None:
+    """Raises ApplicationError for what is certainly no Python program."""
+    with file.open("rb") as stream:
+        first = stream.read(_BLOCK).split(b"\n", 1)[0]
+    interpreter = first[2:].decode("utf-8", "replace").strip() if first.startswith(b"#!") else ""
+    if interpreter and "py" not in interpreter:
+        what = f"a script for {interpreter}"
+    elif b"\0" in first:
+        what = "no text"
+    else:
+        return
+    raise ApplicationError(
+        f"the program {command} is {what}, and a PyCOMPSs job runs a Python program (run it as a job of the type "
+        "orch.nodes.SlurmJob, or name the Python program as the command)"
     )
 
 
@@ -394,10 +412,11 @@ def _run(request: Request) -> NoReturn:
                 f"the script {options.env_script} (--env_script) is neither in the image nor on this machine"
             )
         words = ["/bin/bash", "-c", _SOURCE_AND_RUN, script, *words]
-    _tell(request, options, manifest, program, not_found)
-    if options.job_execution_dir:
-        Path(options.job_execution_dir).mkdir(parents=True, exist_ok=True)
-        os.chdir(options.job_execution_dir)
+    _tell(request, options, manifest, program, _python_of(request, words), not_found)
+    for folder in (options.job_execution_dir, "" if request.runcompss else options.master_working_dir):
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            os.chdir(folder)
     sys.stdout.flush()
     os.execve(words[0], words, environment)  # noqa: S606 a list of words, no shell
 
@@ -421,7 +440,18 @@ def _words(request: Request, options: Options, program: Path, pythonpath: List[s
         own.append(f"--pythonpath={':'.join(pythonpath)}")
     if interpreter:
         own.append(f"--python_interpreter={interpreter}")
+    if options.master_working_dir:
+        own.append(f"--master_working_dir={options.master_working_dir}")
     return [request.runcompss, *own, *options.for_runcompss, str(program), *request.arguments]
+
+
+def _python_of(request: Request, words: List[str]) -> str:
+    """The Python of the program, for the log."""
+    if request.runcompss:
+        named = [word.partition("=")[2] for word in words if word.startswith("--python_interpreter=")]
+        return shutil.which(named[0] if named else "python3") or "python3, which is not on PATH"
+    version = " ({}.{}.{})".format(*sys.version_info[:3]) if words[0] == sys.executable else ""
+    return words[0] + version
 
 
 def _environment(request: Request, pythonpath: List[str]) -> Dict[str, str]:
@@ -434,7 +464,12 @@ def _environment(request: Request, pythonpath: List[str]) -> Dict[str, str]:
 
 
 def _tell(
-    request: Request, options: Options, manifest: Optional[Manifest], program: Path, pythonpath_not_found: List[str]
+    request: Request,
+    options: Options,
+    manifest: Optional[Manifest],
+    program: Path,
+    python: str,
+    pythonpath_not_found: List[str],
 ) -> None:
     """The first lines of the log: what is run how, and what of the request has no effect here."""
     if request.runcompss:
@@ -445,6 +480,7 @@ def _tell(
         )
     origin = f" of the image {manifest.workflow}/{manifest.step_id}" if manifest else ""
     _say(f"program {request.command}{origin}: {program}")
+    _say(f"Python: {python}")
     ignored = [*options.without_meaning] if request.runcompss else [*options.for_runcompss, *options.without_meaning]
     ignored += [f"num_nodes={request.num_nodes}"] if request.num_nodes > 1 else []
     ignored += [f"qos={request.qos}"] if request.qos else []

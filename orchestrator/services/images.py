@@ -68,7 +68,10 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class BuildRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to build, from which registry, into which folder. ``force`` builds it again although it is there."""
+    """What to build, from which registry, into which folder. ``force`` builds it again although it is there.
+
+    ``python``: path of the Python for which the requirements are installed; None: the one that builds.
+    """
 
     registry: Path
     images: Path
@@ -77,6 +80,7 @@ class BuildRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     machine: Machine = Machine()
     force: bool = False
     version: str = "latest"
+    python: str | None = None
 
 
 class BuildAnswer(msgspec.Struct, frozen=True):
@@ -164,16 +168,18 @@ def build(
     step = find_step(request.registry, request.workflow, request.step_id)
     needs = requirements(step)
     _say_unsatisfied(unsatisfied(needs), say)
+    python = request.python or sys.executable
+    tag = _tag(python) if needs.pip else ""
     manifest = _manifest(request, needs)
     sources = [(name, path) for name, path in fs.files_under(step) if not _LEFT_OUT.fullmatch(name)]
-    filename = f"{image_name(request)}_v_{_word(request.version)}_{_digest(manifest, sources)[:12]}.tar.gz"
+    filename = f"{image_name(request)}_v_{_word(request.version)}_{_digest(manifest, tag, sources)[:12]}.tar.gz"
     known = msgspec.structs.replace(known, filename=filename)
     image_file = request.images / filename
     if image_file.is_file() and not request.force:
         say(f"{filename} is there already")
     else:
         tell(msgspec.structs.replace(known, status=BuildStatus.BUILDING))
-        _build(image_file, request, step, needs, manifest, sources, say, known, tell)
+        _build(image_file, request, needs, python, manifest, sources, say, known, tell)
     finished = msgspec.structs.replace(known, status=BuildStatus.FINISHED)
     tell(finished)
     return finished
@@ -278,11 +284,22 @@ def _manifest(request: BuildRequest, needs: Requirements) -> dict[str, Any]:
     }
 
 
-def _digest(manifest: Mapping[str, Any], sources: Sequence[tuple[str, Path]]) -> str:
+def _tag(python: str) -> str:
+    """Which kind of Python it is: what is installed for one may not run with another. Raises WorkError."""
+    words = [python, "-c", "import sys; print(sys.implementation.cache_tag)"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError) as e:
+        why = getattr(e, "stderr", None) or e
+        raise WorkError(f"the Python {python} does not run: {why}", hint="name another one: pycompss.python") from e
+    return done.stdout.strip()
+
+
+def _digest(manifest: Mapping[str, Any], tag: str, sources: Sequence[tuple[str, Path]]) -> str:
     """A digest of everything that the bundle is made of, other than what pip will find."""
     whole = hashlib.sha256(_json(manifest))
-    if manifest["requirements"]["pip"]:
-        whole.update(f"{sys.implementation.cache_tag}\0".encode())
+    if tag:
+        whole.update(f"{tag}\0".encode())
     for name, path in sources:
         known = fs.digest(path).digest()
         whole.update(f"{name}\0{_is_program(path)}\0{known.checksum}\0".encode("utf-8", "surrogateescape"))
@@ -296,8 +313,8 @@ def _json(value: Any) -> bytes:
 def _build(
     image_file: Path,
     request: BuildRequest,
-    step: Path,
     needs: Requirements,
+    python: str,
     manifest: Mapping[str, Any],
     sources: Sequence[tuple[str, Path]],
     say: Callable[[str], None],
@@ -306,7 +323,7 @@ def _build(
 ) -> None:
     with _scratch(request.images) as scratch:
         entries = [(f"{request.step_id}/{name}", path) for name, path in sources]
-        entries += _installed(needs.pip, scratch, say)
+        entries += _installed(needs.pip, python, scratch, say)
         tell(msgspec.structs.replace(known, status=BuildStatus.CONVERTING))
         packed = scratch / image_file.name
         _pack(packed, entries, _json(manifest))
@@ -327,12 +344,13 @@ def _scratch(images: Path) -> Iterator[Path]:
         fs.remove_tree(folder)
 
 
-def _installed(pip: Sequence[str], scratch: Path, say: Callable[[str], None]) -> list[tuple[str, Path]]:
+def _installed(pip: Sequence[str], python: str, scratch: Path, say: Callable[[str], None]) -> list[tuple[str, Path]]:
     """The files of the Python requirements, by their names in the bundle."""
     if not pip:
         return []
     target = scratch / "packages"
-    words = [sys.executable, "-m", "pip", "install", "--target", str(target), "--no-compile", "--no-input"]
+    words = [sys.executable, "-m", "pip", *(["--python", python] if python != sys.executable else [])]
+    words += ["install", "--target", str(target), "--no-compile", "--no-input"]
     words += ["--disable-pip-version-check", "--no-warn-conflicts", "--", *pip]
     last = ""
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:

@@ -10,8 +10,10 @@ This file needs the standard library only (Python 3.6 or newer, Linux) and is bo
     launcher.py cancel --root ROOT TOKEN [--grace S]   -> the job's status
     launcher.py status --root ROOT TOKEN...            -> a list of statuses
 
-A job is ``{"token", "argv", "env": {added}, "unset": [names], "files": {name: text}, "stdin": text}``. What it gets on
-standard input is written nowhere: that is for secrets. Its folder holds:
+A job is ``{"token", "argv", "env": {added}, "unset": [names], "files": {name: text}, "stdin": text, "inherit": {"pid",
+"start", "names"}}``. What it gets on standard input is written nowhere: that is for secrets. Nor are the values of the
+variables that it inherits: those named of the process with that pid and start time, instead of the submission's own.
+Its folder holds:
 
 =============  =======================================================================================
 job.json       the job as submitted, and its files beside it
@@ -135,7 +137,8 @@ def _submit(root: _Path, job: Dict[str, Any], reach: Callable[[str], None]) -> S
     adopted = not _make_folder(root, folder, job)
     reach("after_folder")
     if not (_has(folder, STARTED) or _has(folder, EXIT)):
-        _start(folder, job["unset"], job["stdin"].encode("utf-8"))
+        variables = _inherited(job["inherit"]) if job["inherit"] else _clean_environment(job["unset"])
+        _start(folder, variables, job["stdin"].encode("utf-8"))
     return Submitted(job["token"], folder, adopted)
 
 
@@ -143,7 +146,7 @@ def _checked(job: Dict[str, Any]) -> Dict[str, Any]:
     """The job with its optional parts filled in; raises :class:`LauncherError` when it is malformed."""
     if not isinstance(job, dict):
         raise LauncherError("a job must be a JSON object with token and argv")
-    unknown = sorted(set(job) - {"token", "argv", "env", "unset", "files", "stdin"})
+    unknown = sorted(set(job) - {"token", "argv", "env", "unset", "files", "stdin", "inherit"})
     if unknown:
         raise LauncherError(f"a job has no {', '.join(unknown)}")
     token, argv = job.get("token"), job.get("argv")
@@ -160,7 +163,19 @@ def _checked(job: Dict[str, Any]) -> Dict[str, Any]:
     given = job.get("stdin") or ""
     if not isinstance(given, str) or len(given.encode("utf-8")) > STDIN_SIZE:
         raise LauncherError(f"job {token}: stdin must be a text of at most {STDIN_SIZE} bytes")
-    return {"token": token, "argv": argv, "env": env, "unset": unset, "files": files, "stdin": given}
+    inherit = job.get("inherit") or {}
+    if inherit and not (
+        isinstance(inherit, dict)
+        and set(inherit) == {"pid", "start", "names"}
+        and isinstance(inherit["pid"], int)
+        and isinstance(inherit["names"], list)
+        and all(_is_word(n) for n in inherit["names"])
+    ):
+        raise LauncherError(
+            f"job {token}: inherit must have the pid and the start of a process, and names of variables"
+        )
+    checked = {"token": token, "argv": argv, "env": env, "unset": [] if inherit else unset}
+    return {**checked, "files": files, "stdin": given, "inherit": inherit}
 
 
 def _check_token(token: Any) -> None:
@@ -215,7 +230,7 @@ def _sweep(root: str) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _start(folder: str, unset: List[str], given: bytes) -> None:
+def _start(folder: str, variables: Dict[str, str], given: bytes) -> None:
     """Start a supervisor of the job and wait until it, or another one, has taken the job over."""
     reader, writer = os.pipe()
     source, sink = os.pipe()
@@ -234,7 +249,7 @@ def _start(folder: str, unset: List[str], given: bytes) -> None:
                 pass_fds=(writer,),
                 start_new_session=True,
                 cwd="/",
-                env=_clean_environment(unset),
+                env=variables,
             )
         os.close(writer)
         writer = -1
@@ -249,6 +264,16 @@ def _start(folder: str, unset: List[str], given: bytes) -> None:
     elif answer != "started":
         why = answer or "its supervisor died or did not answer; submit again"
         raise LauncherError(f"cannot start the job in {folder}: {why}")
+
+
+def _inherited(inherit: Dict[str, Any]) -> Dict[str, str]:
+    """The named variables of another process. Raises :class:`LauncherError` when it is gone."""
+    found = _environment_of(inherit["pid"])
+    if start_time(inherit["pid"]) != inherit["start"] or not found:
+        raise LauncherError(f"the process {inherit['pid']}, whose variables the job is to have, is gone; submit again")
+    pairs = [os.fsdecode(entry).partition("=") for entry in found if entry]
+    wanted = set(inherit["names"])
+    return {name: value for name, _, value in pairs if name in wanted}
 
 
 def _clean_environment(unset: List[str]) -> Dict[str, str]:
@@ -338,7 +363,7 @@ def _mark_started(folder: str) -> bool:
         return False
     # Room for the last word is taken now: a disk that the job fills must not hide how it ended.
     _write(os.path.join(folder, EXIT + ".new"), " " * 4095 + "\n")
-    mine = {"pid": os.getpid(), "start": _start_time(os.getpid()), "boot": _boot(), "host": socket.gethostname()}
+    mine = {"pid": os.getpid(), "start": start_time(os.getpid()), "boot": _boot(), "host": socket.gethostname()}
     mine["started"] = _now()
     new = os.path.join(folder, f".started.{os.getpid()}")
     try:
@@ -549,7 +574,7 @@ def _unfinished(folder: str) -> Tuple[str, str]:
 def _is_alive(folder: str, begun: Dict[str, Any]) -> bool:
     """Whether the supervisor that made ``begun`` still lives. A pid alone is no proof: it may be another's by now."""
     if begun.get("host") == socket.gethostname():
-        return begun.get("boot") == _boot() and begun.get("start") == _start_time(begun.get("pid", 0))
+        return begun.get("boot") == _boot() and begun.get("start") == start_time(begun.get("pid", 0))
     return _is_locked(folder)
 
 
@@ -630,7 +655,7 @@ def _end(find: Callable[[], List[_Process]], grace: float) -> None:
 
 
 def _send(process: _Process, number: int) -> None:
-    if _start_time(process.pid) == process.start:
+    if start_time(process.pid) == process.start:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(process.pid, number)
 
@@ -672,7 +697,7 @@ def _process(pid: int) -> Optional[_Process]:
     return _Process(pid, int(fields[1]), fields[0].decode("ascii"), int(fields[19]))
 
 
-def _start_time(pid: int) -> Optional[int]:
+def start_time(pid: int) -> Optional[int]:
     """When the process began, in clock ticks since the machine's start; None when there is none or it is dead."""
     process = _process(pid)
     return None if process is None or process.state in ("Z", "X") else process.start

@@ -6,6 +6,7 @@ It reads site descriptions and matches nodes to sites; it must never read TOSCA 
 from orchestrator.sites.completed import Completed
 from orchestrator.sites.connection import Connection, LocalConnection
 from orchestrator.sites.description import read_sites
+from orchestrator.sites.environment import passed_on
 from orchestrator.sites.login import HostKey, SshSettings
 from orchestrator.sites.matching import match_nodes
 from orchestrator.sites.site import LOCAL, ConnectionKind, SchedulerKind, Site, Slurm, environment_attributes
@@ -23,5 +24,6 @@ __all__ = [
     "SshSettings",
     "environment_attributes",
     "match_nodes",
+    "passed_on",
     "read_sites",
 ]

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ from typing import Protocol
 from orchestrator.errors import SiteError, StorageError
 from orchestrator.sites import shell
 from orchestrator.sites.completed import Completed
+from orchestrator.sites.environment import passed_on
 
 Say = Callable[[str], None]
 """Told of each file that was brought."""
@@ -96,7 +97,14 @@ def files_below(folder: Path) -> list[Path]:
 
 
 class LocalConnection:
-    """This machine, as a site that a scheduler of its own may have."""
+    """This machine, as a site that a scheduler of its own may have.
+
+    Commands, and so the jobs that they submit, have the variables of whoever runs orch that are passed on; ``inherit``
+    names more.
+    """
+
+    def __init__(self, inherit: Collection[str] = ()) -> None:
+        self._inherit = inherit
 
     def run(
         self,
@@ -110,14 +118,17 @@ class LocalConnection:
         """See :class:`Connection`."""
         del repeatable
         program = shell.command(words, login_shell=login_shell, data=bool(stdin))
-        return _in_shell(program, stdin, words[0], timeout)
+        return self._in_shell(program, stdin, words[0], timeout)
 
     def run_script(
         self, text: str, *, login_shell: bool = False, timeout: float = 60.0, repeatable: bool = False
     ) -> Completed:
         """See :class:`Connection`."""
         del repeatable
-        return _in_shell(shell.script(text, login_shell=login_shell), b"", "a program of orch", timeout)
+        return self._in_shell(shell.script(text, login_shell=login_shell), b"", "a program of orch", timeout)
+
+    def _in_shell(self, program: shell.Program, data: bytes, what: str, timeout: float) -> Completed:
+        return _in_shell(program, data, what, timeout, passed_on(os.environ, self._inherit))
 
     def home(self) -> str:
         """See :class:`Connection`."""
@@ -165,7 +176,9 @@ class LocalConnection:
         """See :class:`Connection`."""
 
 
-def _in_shell(program: shell.Program, data: bytes, what: str, timeout: float) -> Completed:
+def _in_shell(
+    program: shell.Program, data: bytes, what: str, timeout: float, environment: Mapping[str, str]
+) -> Completed:
     """The program is in memory only; the shell reads it from there, so that its standard input is for the data."""
     with os.fdopen(os.memfd_create("program"), "w+b") as file:
         file.write(program.text)
@@ -177,6 +190,7 @@ def _in_shell(program: shell.Program, data: bytes, what: str, timeout: float) ->
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=(file.fileno(),),
+            env=environment,
             start_new_session=True,
         )
     try:

@@ -23,6 +23,8 @@ from orchestrator.sites.site import (
 )
 from orchestrator.yamlfiles import read_yaml
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
 
 def read_sites(files: Iterable[Path]) -> Mapping[str, Site]:
     """The sites described in some files, later ones winning, and the built-in site ``local``.
@@ -64,6 +66,12 @@ def _check(site: Site, where: str) -> None:
         raise ConfigurationError(
             f"{where}: nothing runs jobs there", hint="name its scheduler (slurm), or use the site local"
         )
+    for variable in (*site.environment, *site.inherit):
+        if not _VARIABLE.fullmatch(variable):
+            raise ConfigurationError(f"{where}: {variable!r} is no name of an environment variable")
+    for variable, value in site.environment.items():
+        if "\0" in value:
+            raise ConfigurationError(f"{where}: environment: {variable} has a NUL character")
     if site.sessions < 2 or site.slurm.interval <= 0:
         raise ConfigurationError(f"{where}: sessions must be 2 or more, slurm.interval more than 0")
 

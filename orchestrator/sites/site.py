@@ -63,7 +63,7 @@ class PyCompss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``enqueue``: the command that submits them to the scheduler of a cluster, such as ``enqueue_compss``; without it,
     they run in a batch job under ``python`` with orch's stand-in. ``sc_cfg``: configuration file of the supercomputer,
-    for ``enqueue``. ``runcompss``: the command or its path, for this machine.
+    for ``enqueue``. ``runcompss``: the command or its path, for this machine. ``python``: the command or its path.
     """
 
     runcompss: str = "runcompss"
@@ -105,6 +105,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trusted. ``sessions``: at most so many at once over the connection. ``ride_out``: seconds for which a broken
     connection is tried to be opened again. ``folder``: where orch keeps its things there, ``~`` being the home of the
     user. ``modules`` are environment modules to load for a job, ``jobs`` how many may run at once (0: any).
+    ``environment`` are variables of its jobs; ``inherit`` names variables of whoever runs orch that they have as well.
     """
 
     name: str = LOCAL
@@ -121,6 +122,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ride_out: float = 120.0
     folder: str = "~/.orch"
     modules: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    inherit: tuple[str, ...] = ()
     jobs: int = 0
     machine: Machine = Machine()
     pycompss: PyCompss = PyCompss()

@@ -7,6 +7,7 @@ The host must be known before anything is said to it: by the site's own ``host_k
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import posixpath
 import socket
@@ -510,16 +511,17 @@ async def _conversation(
     process: asyncssh.SSHClientProcess[bytes], program: shell.Program, data: bytes
 ) -> tuple[bytes, bytes]:
     """All that a shell says on standard output and error when it is given a program, and the program its data."""
-    process.stdin.write(program.text)
     said = b""
-    if data:
-        # the shell has read all of the program when it says the mark; what it would read at once with it, it would keep
-        try:
-            said = await process.stdout.readuntil(program.mark)
-            process.stdin.write(data)
-        except asyncio.IncompleteReadError as error:
-            said = error.partial
-    process.stdin.write_eof()
+    with contextlib.suppress(BrokenPipeError):  # it has ended without reading all that it could have read
+        process.stdin.write(program.text)
+        if data:
+            # the shell has read all of the program when it says the mark: what comes at once with it, it would keep
+            try:
+                said = await process.stdout.readuntil(program.mark)
+                process.stdin.write(data)
+            except asyncio.IncompleteReadError as error:
+                said = error.partial
+        process.stdin.write_eof()
     out, err = await process.communicate()
     return said + (out or b""), err or b""
 

@@ -147,6 +147,12 @@ class TestPrograms:
         data = bytes(range(256)) * 4000
         assert either.run(["cat"], stdin=data, login_shell=login_shell).stdout == data
 
+    @pytest.mark.parametrize("size", [1, 2_000_000])
+    def test_data_that_nobody_reads(self, either: Connection, size: int) -> None:
+        done = either.run(["echo", "hi"], stdin=b"x" * size)
+        assert (done.exit_status, done.text) == (0, "hi\n")
+        assert either.run(["true"], stdin=b"x" * size, login_shell=True).exit_status == 0
+
     def test_a_command_that_is_not_there(self, either: Connection) -> None:
         done = either.run(["no-such-command", "x"])
         assert (done.exit_status, done.error_text) == (127, "no-such-command: command not found")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from orchestrator.errors import WorkError
@@ -56,6 +58,20 @@ def with_options(text: str) -> dict[str, Any]:
 
 def flags(submission: Submission) -> dict[str, str]:
     return dict(word.split("=", 1) for word in submission.argv if word.startswith("--"))
+
+
+@pytest.mark.parametrize("command", ["/x/run.sh", "main.bash", "${oid}.csh"])
+def test_a_shell_script_is_named(command: str) -> None:
+    with pytest.raises(WorkError, match="is a shell script, and a PyCOMPSs job runs a Python program") as caught:
+        pycompss(changed(command=command), context())
+    assert "orch.nodes.SlurmJob" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("enqueue", ["enqueue_compss", ""])
+def test_variables_of_the_site(enqueue: str) -> None:
+    site = msgspec.structs.replace(cluster(enqueue=enqueue), environment={"A": "1 '2"}, inherit=("B",))
+    given = dataclasses.replace(context(site), inherited={"B": "3"})
+    assert pycompss(JOB, given).environment == {"A": "1 '2", "B": "3"}
 
 
 class TestEnqueue:

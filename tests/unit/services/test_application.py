@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,7 +99,8 @@ def test_program_of_the_image_runs_under_the_standin(job: Path, image: Path) -> 
     assert "no runcompss on this machine" in lines[0]
     assert "orch's own pycompss stand-in" in lines[0]
     assert lines[1] == f"orch: program {COMMAND} of the image minimal_workflow/wordcount: {root}{COMMAND}"
-    assert len(lines) == 3
+    assert lines[2].startswith(f"orch: Python: {sys.executable} (")
+    assert len(lines) == 4
 
 
 def test_standin_and_requirements_of_the_bundle_can_be_imported(job: Path, tmp_path: Path) -> None:
@@ -151,8 +153,9 @@ def test_runcompss_is_used_when_there_is_one(job: Path, image: Path, tmp_path: P
     root = next(p for p in (job.parent / "images").iterdir())
     lines = done.stdout.splitlines()
     assert lines[0] == f"orch: running under runcompss ({runcompss})"
-    assert "ignored: --qos=debug" in lines[2]
-    assert lines[3].startswith(
+    assert lines[2] == f"orch: Python: {shutil.which('python3')}"
+    assert "ignored: --qos=debug" in lines[3]
+    assert lines[4].startswith(
         f"<--lang=python><--pythonpath={root}/wordcount/lib:{root}/wordcount/src><--python_interpreter=python3>"
         f"<--log_level=debug><-g><{root}{COMMAND}><a b><3000>"
     )
@@ -340,3 +343,34 @@ def test_link_out_of_the_image_is_not_followed(tmp_path: Path) -> None:
 
 def test_it_can_be_read_by_the_pythons_of_clusters() -> None:
     ast.parse(Path(application.__file__).read_text(), feature_version=(3, 6))
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"#!/bin/bash\necho hi\n", "a script for /bin/bash"),
+        (b"#! /usr/bin/env -S sh -e\n", "a script for /usr/bin/env -S sh -e"),
+        (b"\x7fELF\0\0", "no text"),
+    ],
+)
+def test_what_is_no_python_program_is_named(job: Path, tmp_path: Path, content: bytes, what: str) -> None:
+    (tmp_path / "program").write_bytes(content)
+    done = run(job, None, command=str(tmp_path / "program"))
+    assert done.returncode == 2
+    assert f"is {what}, and a PyCOMPSs job runs a Python program" in done.stderr
+    assert "orch.nodes.SlurmJob" in done.stderr
+
+
+@pytest.mark.parametrize("first", ["#!/usr/bin/env python3", "#!/opt/pypy/bin/pypy3", "# text", ""])
+def test_what_may_be_a_python_program_is_run(job: Path, tmp_path: Path, first: str) -> None:
+    (tmp_path / "program").write_text(f"{first}\nprint('ran')\n")
+    assert "ran" in run(job, None, command=str(tmp_path / "program")).stdout
+
+
+def test_the_working_directory_of_the_program(job: Path, tmp_path: Path) -> None:
+    (tmp_path / "where.py").write_text("import os\nprint('at', os.getcwd())\n")
+    options = [f"--job_execution_dir={tmp_path}/a", "--master_working_dir=b/c"]
+    done = run(job, None, command=str(tmp_path / "where.py"), extra_options=options)
+    assert f"at {tmp_path}/a/b/c" in done.stdout.splitlines()
+    assert "ignored" not in done.stdout
+    assert f"orch: Python: {sys.executable} (" in done.stdout

@@ -59,7 +59,7 @@ def script(*words: str, job: Any = None, python: str = sys.executable, **env: st
 
 
 def alive(pid: int) -> bool:
-    return launcher._start_time(pid) is not None
+    return launcher.start_time(pid) is not None
 
 
 def hidden(root: Path) -> list[str]:
@@ -268,7 +268,7 @@ def test_another_process_with_the_recorded_pid_is_not_taken_for_the_supervisor(t
     (tmp_path / "t" / "exit.json").unlink()
     (tmp_path / "t" / "started").write_text(json.dumps({**started, "pid": os.getpid()}))
     assert launcher.status(str(tmp_path / "t")).state == "VANISHED"
-    mine = launcher._start_time(os.getpid())
+    mine = launcher.start_time(os.getpid())
     (tmp_path / "t" / "started").write_text(json.dumps({**started, "pid": os.getpid(), "start": mine}))
     assert launcher.status(str(tmp_path / "t")).state == "RUNNING"
     (tmp_path / "t" / "started").write_text(json.dumps({**started, "pid": os.getpid(), "start": mine, "boot": "other"}))
@@ -491,3 +491,33 @@ def test_a_copy_of_the_script_alone_works(tmp_path: Path) -> None:
     done = subprocess.run(words, input=json.dumps(shell("t", "exit 0")), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert ended(root, "t").state == "COMPLETED"
+
+
+class TestInherited:
+    """Variables of another process, which are written down nowhere."""
+
+    NAMES = ("MINE", "PATH")
+
+    def of(self, pid: int, **more: Any) -> dict[str, Any]:
+        start = launcher.start_time(pid)
+        return {"inherit": {"pid": pid, "start": start, "names": list(self.NAMES), **more}}
+
+    def test_a_job_has_the_named_variables_and_no_other(self, tmp_path: Path) -> None:
+        given = {"PATH": os.environ["PATH"], "MINE": "canary\n'x", "OTHER": "1"}
+        with subprocess.Popen(["sleep", "60"], env=given) as person:
+            job = shell("a", 'printf "%s|%s|%s" "$MINE" "$OTHER" "$ADDED"', env={"ADDED": "2"}, **self.of(person.pid))
+            done = script("submit", "--root", str(tmp_path), job=job, OTHER="3", HOME="/nowhere")
+            person.kill()
+        assert done.returncode == 0, done.stderr
+        assert ended(tmp_path, "a").state == "COMPLETED"
+        assert (tmp_path / "a" / "output.log").read_text() == "canary\n'x||2"
+        assert not [f for f in (tmp_path / "a").iterdir() if f.name != "output.log" and "canary" in f.read_text()]
+
+    def test_a_process_that_is_gone(self, tmp_path: Path) -> None:
+        wrong = self.of(os.getpid(), start=1)
+        done = script("submit", "--root", str(tmp_path), job=shell("a", "true", **wrong))
+        assert done.returncode == 1
+        assert "is gone; submit again" in done.stderr
+        job = shell("a", "true", **self.of(os.getpid()))
+        assert script("submit", "--root", str(tmp_path), job=job).returncode == 0
+        assert ended(tmp_path, "a").state == "COMPLETED"

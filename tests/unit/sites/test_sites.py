@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigurationError, UserError
-from orchestrator.sites import LOCAL, Site, environment_attributes, match_nodes, read_sites
+from orchestrator.sites import LOCAL, Site, environment_attributes, match_nodes, passed_on, read_sites
 
 
 def test_the_built_in_site_is_always_there() -> None:
@@ -45,6 +45,46 @@ def test_mistakes_are_named_at_their_place(tmp_path: Path, text: str, place: str
         read_sites([file])
     assert f"sites.yaml{place}" in caught.value.message
     assert message in caught.value.message
+
+
+def test_variables_of_jobs(tmp_path: Path) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text("sites: {local: {environment: {A: '1.10', B_2: ''}, inherit: [VAULT_TOKEN]}}\n")
+    site = read_sites([file])[LOCAL]
+    assert (site.environment, site.inherit) == ({"A": "1.10", "B_2": ""}, ("VAULT_TOKEN",))
+
+
+@pytest.mark.parametrize(
+    "text", ["environment: {A-B: x}", "environment: {'': x}", "inherit: ['A;id']", "inherit: [2A]"]
+)
+def test_names_of_variables_are_names(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text(f"sites: {{here: {{{text}}}}}\n")
+    with pytest.raises(ConfigurationError, match="is no name of an environment variable"):
+        read_sites([file])
+
+
+@pytest.mark.parametrize(
+    ("name", "passed"),
+    [
+        ("PATH", True),
+        ("OMP_NUM_THREADS", True),
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("PGHOST", True),
+        ("ORCH_DATABASE", False),
+        ("VAULT_TOKEN", False),
+        ("VAULT_SECRET_ID", False),
+        ("BAO_TOKEN", False),
+        ("PGPASSWORD", False),
+        ("ANSIBLE_CONFIG", False),
+        ("SLURM_JOB_ID", False),
+        ("SBATCH_ACCOUNT", False),
+        ("SLURM_CONF", True),
+    ],
+)
+def test_what_of_a_persons_variables_jobs_have(name: str, passed: bool) -> None:
+    assert (name in passed_on({name: "x"})) is passed
+    assert name in passed_on({name: "x"}, [name])
 
 
 def test_attributes_of_this_machine_are_filled_in() -> None:
