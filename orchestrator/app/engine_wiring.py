@@ -49,7 +49,7 @@ from orchestrator.model.values import Value
 from orchestrator.operations import FIRST_INSTANCE, Operations, Surroundings, lookup_for
 from orchestrator.planning import UPDATE
 from orchestrator.services import launcher
-from orchestrator.sites import LOCAL, ConnectionKind, SchedulerKind, Site, passed_on
+from orchestrator.sites import LOCAL, ConnectionKind, SchedulerKind, Site, inherited, passed_on
 from orchestrator.state import Deployment, Execution
 
 JOB_KINDS: Mapping[str, JobKind] = {
@@ -144,7 +144,7 @@ class _Placed:
             workflow_inputs={**self.deployment.inputs, **self.execution.inputs},
             script=self._script(node),
             arguments=self._arguments(node),
-            inherited={name: os.environ[name] for name in site.inherit if name in os.environ},
+            inherited=inherited(site.inherit),
             login=self._login(site),
         )
 
@@ -196,7 +196,7 @@ def _inherited(site: Site) -> dict[str, Value]:
     return {
         "pid": os.getpid(),
         "start": launcher.start_time(os.getpid()),
-        "names": sorted(passed_on(os.environ, site.inherit)),
+        "names": sorted(passed_on(site.inherit)),
     }
 
 

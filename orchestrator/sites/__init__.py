@@ -6,7 +6,7 @@ It reads site descriptions and matches nodes to sites; it must never read TOSCA 
 from orchestrator.sites.completed import Completed
 from orchestrator.sites.connection import Connection, LocalConnection
 from orchestrator.sites.description import read_sites
-from orchestrator.sites.environment import passed_on
+from orchestrator.sites.environment import inherited, passed_on
 from orchestrator.sites.login import HostKey, SshSettings
 from orchestrator.sites.matching import match_nodes
 from orchestrator.sites.site import LOCAL, ConnectionKind, SchedulerKind, Site, Slurm, environment_attributes
@@ -23,6 +23,7 @@ __all__ = [
     "Slurm",
     "SshSettings",
     "environment_attributes",
+    "inherited",
     "match_nodes",
     "passed_on",
     "read_sites",

@@ -128,7 +128,7 @@ class LocalConnection:
         return self._in_shell(shell.script(text, login_shell=login_shell), b"", "a program of orch", timeout)
 
     def _in_shell(self, program: shell.Program, data: bytes, what: str, timeout: float) -> Completed:
-        return _in_shell(program, data, what, timeout, passed_on(os.environ, self._inherit))
+        return _in_shell(program, data, what, timeout, passed_on(self._inherit))
 
     def home(self) -> str:
         """See :class:`Connection`."""

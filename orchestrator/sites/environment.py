@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Collection, Iterable
 
 from orchestrator.sites.shell import tells_a_scheduler
 
@@ -15,6 +16,11 @@ def is_passed_on(name: str, inherit: Collection[str] = ()) -> bool:
     return name in inherit or not (name.startswith(_ORCHS) or tells_a_scheduler(name))
 
 
-def passed_on(environment: Mapping[str, str], inherit: Collection[str] = ()) -> dict[str, str]:
-    """The variables that jobs on this machine have of those of whoever runs orch."""
-    return {name: value for name, value in environment.items() if is_passed_on(name, inherit)}
+def passed_on(inherit: Collection[str] = ()) -> dict[str, str]:
+    """The variables that jobs on this machine have of those of this process."""
+    return {name: value for name, value in os.environ.items() if is_passed_on(name, inherit)}
+
+
+def inherited(names: Iterable[str]) -> dict[str, str]:
+    """Those of the named variables that this process has."""
+    return {name: os.environ[name] for name in names if name in os.environ}

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "orchestrator"
 # programs that run on their own, in processes of jobs and of Ansible
 STANDALONE = ("services/", "ansible/plugins/", "ansible/warm.py")
-READS_THE_ENVIRONMENT = ("cli/entry.py", "ansible/environment.py")
+READS_THE_ENVIRONMENT = ("cli/entry.py", "ansible/environment.py", "sites/environment.py")
 MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigurationError, UserError
-from orchestrator.sites import LOCAL, Site, environment_attributes, match_nodes, passed_on, read_sites
+from orchestrator.sites import LOCAL, Site, environment_attributes, inherited, match_nodes, passed_on, read_sites
 
 
 def test_the_built_in_site_is_always_there() -> None:
@@ -82,9 +82,11 @@ def test_names_of_variables_are_names(tmp_path: Path, text: str) -> None:
         ("SLURM_CONF", True),
     ],
 )
-def test_what_of_a_persons_variables_jobs_have(name: str, passed: bool) -> None:
-    assert (name in passed_on({name: "x"})) is passed
-    assert name in passed_on({name: "x"}, [name])
+def test_what_of_a_persons_variables_jobs_have(name: str, passed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "x")
+    assert (name in passed_on()) is passed
+    assert name in passed_on([name])
+    assert inherited([name, "NOT_THERE"]) == {name: "x"}
 
 
 def test_attributes_of_this_machine_are_filled_in() -> None:
