@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.app.sources import further_problems, source_of
+from orchestrator.app.transfer_targets import shared_targets
 from orchestrator.app.wiring import Home
 from orchestrator.model.plan import Plan
 from orchestrator.model.problems import DocumentError, Problem, Problems, Severity
@@ -47,6 +48,8 @@ def validate(home: Home, file: Path, second_opinion: bool | None = False) -> Che
         problems.add(problem)
     if reading.topology is not None and not problems.has_errors:
         for problem in planning_problems(reading.topology):
+            problems.add(problem)
+        for problem in shared_targets(reading.topology):
             problems.add(problem)
     if reading.topology is not None and not problems.has_errors:
         small = len(reading.topology.node_templates) <= SECOND_OPINION_AT_MOST

@@ -7,8 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
 import msgspec
 
@@ -16,6 +15,7 @@ from orchestrator.errors import SiteError, WorkError
 from orchestrator.jobs.expansion import as_text
 from orchestrator.jobs.submission import JobContext, Submission, first_given
 from orchestrator.model.values import Secret, Value
+from orchestrator.services.transfer import name_of
 from orchestrator.sites.site import PyCompss
 
 
@@ -148,7 +148,7 @@ def http_download(inputs: Mapping[str, Value], context: JobContext) -> Submissio
     url = _required(inputs, context, "URL", "url_input", "url")
     target = _required(inputs, context, "target path", "target_path_input", "target_path")
     if target.endswith("/"):
-        target += PurePosixPath(unquote(urlsplit(url).path)).name or "download"
+        target += name_of(url)
     return _transfer(context, {"kind": "download", "url": url, "target": target, "force": _flag(inputs.get("force"))})
 
 

@@ -29,6 +29,7 @@ import yaml
 
 from orchestrator.errors import StorageError, UserError, WorkError
 from orchestrator.services import files as fs
+from orchestrator.sites.tree import tree_at
 
 _OID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 _STORED = uuid.UUID("6f9d1a5e-6a0c-5b39-9a6e-0d0b7a4f2c11")
@@ -56,7 +57,10 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One data set. ``created`` is ISO 8601 in UTC; ``published`` says whether it is meant for others."""
+    """One data set. ``created`` is ISO 8601 in UTC; ``published`` says whether it is meant for others.
+
+    ``folders`` are names of those that no file is in.
+    """
 
     oid: str
     files: tuple[CatalogueFile, ...]
@@ -64,6 +68,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     created: str = ""
     published: bool = False
     source: Source | None = None
+    folders: tuple[str, ...] = ()
 
 
 class Catalogue:
@@ -147,7 +152,7 @@ class Catalogue:
         return file.url if file.url is not None else str(self._folder.absolute() / (file.path or file.name))
 
     def _copy_in(self, path: Path, oid: str, title: str, source: Source | None, publish: bool) -> None:
-        found = _to_store(path)
+        found, empty = _to_store(path)
         data = self._folder / "data"
         fs.make_folder(data)
         _sweep(data)
@@ -155,7 +160,10 @@ class Catalogue:
             new = Path(tempfile.mkdtemp(prefix=f".new-{oid}-", dir=data))
         try:
             entries = tuple(_copied(name, file, new, Path("data") / oid) for name, file in found)
-            record = Record(oid, entries, title, _now(), publish, source)
+            for name in empty:
+                fs.check_name(name)
+                fs.make_folder(new / name)
+            record = Record(oid, entries, title, _now(), publish, source, empty)
             _check(record, self._file_of(oid))
             with self._locked():
                 if self._file_of(oid).exists():
@@ -229,11 +237,12 @@ def _record(text: str, path: Path, oid: str) -> Record:
 
 def _check(record: Record, path: Path) -> None:
     names: set[str] = set()
-    for file in record.files:
+    for name in (*(file.name for file in record.files), *record.folders):
         try:
-            fs.check_name(file.name)
+            fs.check_name(name)
         except UserError as e:
             raise UserError(f"{path}: {e.message}", hint=e.hint) from e
+    for file in record.files:
         if file.name in names:
             raise UserError(f"{path}: two files have the name {file.name}")
         names.add(file.name)
@@ -241,15 +250,15 @@ def _check(record: Record, path: Path) -> None:
             raise UserError(f"{path}: the file {file.name} needs either a path or a url")
 
 
-def _to_store(path: Path) -> list[tuple[str, Path]]:
-    """The files that make up a result; raises :class:`WorkError` when there are none."""
+def _to_store(path: Path) -> tuple[list[tuple[str, Path]], tuple[str, ...]]:
+    """The files that make up a result, and its empty folders; raises :class:`WorkError` when there are no files."""
     try:
         if path.is_file():
-            return [(path.name, path)]
+            return [(path.name, path)], ()
         if path.is_dir():
-            found = list(fs.files_under(path))
-            if found:
-                return found
+            tree = tree_at(path)
+            if tree.files:
+                return [(name, path / name) for name in tree.files], tree.empty
             raise WorkError(
                 f"the folder {path} to store holds no file", hint="see whether the job wrote its results there"
             )

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import msgspec
 
 from orchestrator.errors import StorageError, UserError, WorkError
+from orchestrator.sites.tree import tree_at
 
 CHUNK = 1024 * 1024
 _STALE = 24 * 3600.0
@@ -260,24 +261,9 @@ def reading(stream: BinaryIO, path: Path) -> Callable[[int], bytes]:
 def files_under(folder: Path) -> Iterator[tuple[str, Path]]:
     """Every file under a folder, by its sorted relative name ("/" between parts); links are followed.
 
-    Raises :class:`WorkError` for what cannot be copied: a pipe, a socket, a link to nowhere or to a folder above.
+    Raises as :func:`orchestrator.sites.tree.tree_at` does.
     """
-    yield from _files_under(folder, "", {folder.resolve()})
-
-
-def _files_under(folder: Path, prefix: str, above: set[Path]) -> Iterator[tuple[str, Path]]:
-    with explained("read", folder):
-        entries = sorted(folder.iterdir(), key=lambda p: p.name)
-    for path in entries:
-        if path.is_dir():
-            real = path.resolve()
-            if real in above:
-                raise WorkError(f"{path} is a link to a folder that holds it", hint="remove the link")
-            yield from _files_under(path, f"{prefix}{path.name}/", above | {real})
-        elif path.is_file():
-            yield prefix + path.name, path
-        else:
-            raise WorkError(f"{path} is neither a file nor a folder, or a link to nothing", hint="remove it")
+    return ((name, folder / name) for name in tree_at(folder).files)
 
 
 def check_name(name: str) -> None:

@@ -74,7 +74,10 @@ class Image(msgspec.Struct, frozen=True, tag="image", tag_field="kind", forbid_u
 
 
 class Download(msgspec.Struct, frozen=True, tag="download", tag_field="kind", forbid_unknown_fields=True):
-    """Copy what is at ``url`` to the file ``target``; one that is there already is kept unless ``force``."""
+    """Copy what is at ``url`` to the file ``target``; one that is there already is kept unless ``force``.
+
+    A ``target`` that is a folder is the folder to put it in, under the name that the URL has.
+    """
 
     url: str
     target: Path
@@ -131,6 +134,8 @@ def stage_in(request: StageIn, say: Callable[[str], None]) -> dict[str, Any]:
         fetch(catalogue.location(f), target / f.name, fs.Expected(f.size, f.checksum), name=f.name, say=say)
         for f in record.files
     ]
+    for name in record.folders:
+        fs.make_folder(target / name)
     return {"files": [msgspec.to_builtins(a) for a in arrived], "target_path": str(target)}
 
 
@@ -183,6 +188,8 @@ def image(request: Image, say: Callable[[str], None]) -> dict[str, Any]:
 def download(request: Download, say: Callable[[str], None]) -> dict[str, Any]:
     """See :class:`Download`. The result: ``path``, ``size``, ``checksum``."""
     target = _absolute(request.target, "target")
+    if target.is_dir():
+        target /= name_of(request.url)
     if target.is_file() and not request.force:
         say(f"{target.name}: is there already")
         known = fs.digest(target).digest()
@@ -190,6 +197,11 @@ def download(request: Download, say: Callable[[str], None]) -> dict[str, Any]:
     expected = fs.Expected(request.size, request.checksum)
     arrived = fetch(request.url, target, expected, name=target.name, say=say)
     return {"path": arrived.path, "size": arrived.size, "checksum": arrived.checksum}
+
+
+def name_of(url: str) -> str:
+    """The name of the file that is at a URL."""
+    return PurePosixPath(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name or "download"
 
 
 # --- another machine ------------------------------------------------------------------------------------------------
@@ -234,6 +246,8 @@ def _by_way_of(scratch: Path, connection: Connection, request: Transfer, say: Ca
             return {"image_file_path": f"{folder}/{request.image}"}
         case Download():
             place = _there(connection, request.target, "target")
+            if connection.run(["test", "-d", place], repeatable=True).exit_status == 0:
+                place = f"{place}/{name_of(request.url)}"
             if not request.force and connection.exists(place):
                 say(f"{PurePosixPath(place).name}: is there already")
                 return {"path": place}

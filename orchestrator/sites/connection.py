@@ -18,6 +18,7 @@ from orchestrator.errors import SiteError, StorageError
 from orchestrator.sites import shell
 from orchestrator.sites.completed import Completed
 from orchestrator.sites.environment import passed_on
+from orchestrator.sites.tree import tree_at
 
 Say = Callable[[str], None]
 """Told of each file that was brought."""
@@ -63,11 +64,12 @@ class Connection(Protocol):
     def put(self, local: Path, remote: str, say: Say | None = None) -> None:
         """Bring a file or a folder there. Files that are the same already stay; checksums are compared at both ends.
 
-        Raises SiteError, StorageError when the local side cannot be read.
+        All of a folder is brought: what links lead to, and empty folders, see :mod:`orchestrator.sites.tree`. Raises
+        SiteError, StorageError when the local side cannot be read, WorkError for what cannot be brought.
         """
 
     def get(self, remote: str, local: Path, say: Say | None = None) -> None:
-        """Bring a file or a folder here, likewise. Raises SiteError, StorageError when it cannot be written."""
+        """Bring a file or a folder here, likewise. Raises SiteError, WorkError, StorageError when it is not written."""
 
     def exists(self, path: str) -> bool:
         """Whether there is a file or folder."""
@@ -83,17 +85,6 @@ def checksum(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
-
-
-def files_below(folder: Path) -> list[Path]:
-    """The files of a folder, relative to it, in order. Raises StorageError for what is neither a file nor a folder."""
-    found = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            found.append(path.relative_to(folder))
-        elif not path.is_dir():
-            raise StorageError(f"{path} is neither a file nor a folder", hint="remove it, or what it leads to")
-    return found
 
 
 class LocalConnection:
@@ -208,8 +199,11 @@ def _in_shell(
 def _copy(source: Path, target: Path, say: Say | None) -> None:
     if not source.exists():
         raise SiteError(f"this machine: there is no {source}")
-    pairs = [(source / name, target / name) for name in files_below(source)] if source.is_dir() else [(source, target)]
+    tree = tree_at(source) if source.is_dir() else None
+    pairs = [(source / name, target / name) for name in tree.files] if tree else [(source, target)]
     with _explained("write", str(target)):
+        for name in tree.folders if tree else ():
+            (target / name).mkdir(parents=True, exist_ok=True)
         for origin, place in pairs:
             if not (place.is_file() and checksum(place) == checksum(origin)):
                 place.parent.mkdir(parents=True, exist_ok=True)

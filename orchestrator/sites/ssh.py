@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import os
 import posixpath
+import re
+import shlex
 import socket
 import threading
 import time
@@ -25,8 +27,9 @@ from orchestrator.errors import ConfigurationError, OrchError, SecretError, Site
 from orchestrator.model.values import Secret
 from orchestrator.sites import shell
 from orchestrator.sites.completed import Completed
-from orchestrator.sites.connection import Say, checksum, files_below
+from orchestrator.sites.connection import Say, checksum
 from orchestrator.sites.login import HostKey, SshSettings
+from orchestrator.sites.tree import FILE, FOLDER, Tree, leads_back, leads_nowhere, not_a_file, tree_at, tree_of
 
 T = TypeVar("T")
 
@@ -34,6 +37,11 @@ LOGIN_SECONDS = 30.0
 KEEPALIVE_SECONDS = 15.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 _CHECKSUM_SECONDS = 3600.0
+_LISTING_SECONDS = 600.0
+_FIND_SAYS = (
+    (re.compile(r"loop detected; '(.+?)' is part of the same"), leads_back),
+    (re.compile(r"find: '(.+)': Too many levels of symbolic links"), leads_nowhere),
+)
 _SAID_BYTES, _SAID_SECONDS = 4096, 10.0
 _OPENSSH = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
 _BROKEN = (asyncssh.ConnectionLost, asyncssh.ChannelOpenError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
@@ -208,8 +216,10 @@ class SshConnection:
         """See :class:`orchestrator.sites.connection.Connection`."""
         if not local.exists():
             raise StorageError(f"there is no {local}")
-        names = files_below(local) if local.is_dir() else []
-        pairs = [(local / n, f"{remote}/{n.as_posix()}") for n in names] if local.is_dir() else [(local, remote)]
+        tree = tree_at(local) if local.is_dir() else None
+        pairs = [(local / name, posixpath.join(remote, name)) for name in tree.files] if tree else [(local, remote)]
+        if tree:
+            self._make_folders([posixpath.join(remote, name) for name in tree.folders])
         there = self._checksums([place for _, place in pairs])
         for file, place in pairs:
             wanted = checksum(file)
@@ -220,10 +230,10 @@ class SshConnection:
 
     def get(self, remote: str, local: Path, say: Say | None = None) -> None:
         """See :class:`orchestrator.sites.connection.Connection`."""
-        found = self._files_at(remote)
-        if found is None:
-            raise SiteError(f"{self._name}: there is no {remote}")
-        pairs = [(posixpath.join(remote, n), local / n) for n in found] if found else [(remote, local)]
+        tree = self._tree_at(remote)
+        pairs = [(posixpath.join(remote, name), local / name) for name in tree.files] if tree else [(remote, local)]
+        for name in tree.folders if tree else ():
+            _make_folder_here(local / name)
         there = self._checksums([place for place, _ in pairs])
         for place, file in pairs:
             if place not in there:
@@ -249,7 +259,7 @@ class SshConnection:
 
         async def put(sftp: asyncssh.SFTPClient) -> None:
             await _make_folders(sftp, posixpath.dirname(place))
-            await sftp.put(str(file), new)
+            await sftp.put(str(file), new, follow_symlinks=True)
             await sftp.chmod(new, mode)
 
         async def finish(sftp: asyncssh.SFTPClient) -> None:
@@ -279,28 +289,44 @@ class SshConnection:
         finally:
             new.unlink(missing_ok=True)
 
-    def _files_at(self, remote: str) -> list[str] | None:
-        """The files of a folder there; none for a file, None where there is nothing."""
-        done = self.run(["find", remote, "-type", "f", "-printf", "%P\\0"], timeout=600, repeatable=True)
-        if done.exit_status != 0 and not self.exists(remote):
-            return None
+    def _tree_at(self, remote: str) -> Tree | None:
+        """What is in a folder there; None for a file."""
+        text = f"LC_ALL=C find -L {shlex.quote(remote)} -printf '%y %P\\0'"
+        done = self.run_script(text, timeout=_LISTING_SECONDS, repeatable=True)
+        said = done.stderr.decode(errors="surrogateescape")
+        for pattern, error in _FIND_SAYS:
+            if found := pattern.search(said):
+                raise error(f"{self._name}: {found[1]}")
+        entries = [entry.partition(" ") for entry in done.stdout.decode(errors="surrogateescape").split("\0") if entry]
+        if not entries and not self.exists(remote):
+            raise SiteError(f"{self._name}: there is no {remote}")
         if done.exit_status != 0:
             raise SiteError(f"{self._name}: cannot read {remote}: {done.error_text}")
-        return sorted(name for name in done.text.split("\0") if name)
+        for kind, _, name in entries:
+            if kind not in (FILE, FOLDER):
+                place = posixpath.join(remote, name) if name else remote
+                raise (leads_nowhere if kind == "l" else not_a_file)(f"{self._name}: {place}")
+        if [(kind, name) for kind, _, name in entries] == [(FILE, "")]:
+            return None
+        return tree_of((kind, name) for kind, _, name in entries if name)
+
+    def _make_folders(self, folders: Sequence[str]) -> None:
+        async def make(sftp: asyncssh.SFTPClient) -> None:
+            for folder in folders:
+                await _make_folders(sftp, folder.rstrip("/"))
+
+        if folders:
+            self._on_files(make, folders[0])
 
     def _checksums(self, paths: Sequence[str]) -> dict[str, str]:
         """The SHA-256 of the files that are there."""
-        given = "\0".join(paths).encode()
-        words = ["xargs", "-0", "sha256sum", "-z", "--"]
-        done = self.run(words, stdin=given, timeout=_CHECKSUM_SECONDS, repeatable=True)
+        if not paths:
+            return {}
+        given = "\0".join(paths).encode(errors="surrogateescape")
+        done = self.run(["xargs", "-0", "sha256sum", "--"], stdin=given, timeout=_CHECKSUM_SECONDS, repeatable=True)
         if done.exit_status == 127:
             raise SiteError(f"{self._name}: sha256sum is missing there: {done.error_text}")
-        found = {}
-        for entry in done.text.split("\0"):
-            digest, _, path = entry.partition("  ")
-            if path:
-                found[path] = digest
-        return found
+        return read_checksums(done.stdout.decode(errors="surrogateescape"))
 
     def _on_files(self, work: Callable[[asyncssh.SFTPClient], Awaitable[T]], path: str) -> T:
         async def on_files(connection: asyncssh.SSHClientConnection) -> T:
@@ -455,6 +481,28 @@ async def _connect(
             await asyncio.to_thread(trust, settings.known_hosts[0], line)
             return await _connect(settings, key, tunnel)
         raise _untrusted(settings, shown, expected) from error
+
+
+def read_checksums(text: str) -> dict[str, str]:
+    """What sha256sum says, by path: of a name with a line end or a backslash it escapes both, after a backslash."""
+    found = {}
+    for line in text.split("\n"):
+        digest, _, path = line.partition("  ")
+        if digest.startswith("\\"):
+            digest, path = digest[1:], re.sub(r"\\(.)", lambda match: _ESCAPED.get(match[1], match[1]), path)
+        if path:
+            found[path] = digest
+    return found
+
+
+_ESCAPED = {"n": "\n", "r": "\r"}
+
+
+def _make_folder_here(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make the folder {folder}: {error.strerror}") from error
 
 
 class _OfferedKey(SSHLocalKeyPair):

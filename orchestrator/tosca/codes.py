@@ -474,6 +474,12 @@ UNKNOWN_DIRECTIVE = _code(
     "A node template has a directive that is none of select, substitute, selectable and substitutable.",
     "Check the spelling.",
 )
+SHARED_TARGET = _code(
+    "T0810",
+    "Two transfers to one file",
+    "Two downloads of the topology write the same file at the same environment: what the first has brought is lost.",
+    "Give each a file of its own; a path that ends with / is the folder to put the file into.",
+)
 
 SECOND_OPINION = _code(
     "T0901",
