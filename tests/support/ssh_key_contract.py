@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.app.connections import private_key
 from orchestrator.app.ssh_keys import (
     KeyType,
     PassphraseNeeded,
@@ -18,7 +19,7 @@ from orchestrator.app.ssh_keys import (
     ssh_keys,
 )
 from orchestrator.app.wiring import Home
-from orchestrator.errors import UserError
+from orchestrator.errors import SecretError, UserError
 from orchestrator.secrets import Secret
 
 
@@ -62,6 +63,25 @@ class SshKeysContract:
         for use in (ssh_key, revoke):
             with pytest.raises(UserError, match="there is no SSH key"):
                 use(home, one.id)
+
+    def test_a_key_by_its_name(self, home: Home) -> None:
+        one, two = generate(home, name="jane"), generate(home, name="me at the cluster")
+        again = generate(home, name="twice")
+        generate(home, name="twice")
+        private = home.secrets.get(f"ssh-credentials/{one.id}", "privateKey")
+        assert ssh_key(home, "jane") == one
+        assert ssh_key(home, "me at the cluster") == two
+        for way in ("jane", one.id, f"ssh-credentials/{one.id}", f"/secret/data/ssh-credentials/{one.id}"):
+            assert private_key(home.secrets, way) == private
+        with pytest.raises(SecretError, match="several SSH keys are called 'twice'") as error:
+            private_key(home.secrets, "twice")
+        assert again.id in (error.value.hint or "")
+        with pytest.raises(UserError, match="several SSH keys are called 'twice'"):
+            revoke(home, "twice")
+        with pytest.raises(SecretError, match="no SSH key with the id or the name 'joe'"):
+            private_key(home.secrets, "joe")
+        assert revoke(home, "jane") == one
+        assert ssh_key(home, "me at the cluster") == two
 
     @pytest.mark.parametrize("words", [["-t", "ed25519"], ["-t", "rsa", "-b", "2048", "-m", "PEM"], ["-t", "ecdsa"]])
     @pytest.mark.parametrize("passphrase", ["", "pa ss ü"])
