@@ -121,11 +121,11 @@ def root() -> None:
 
     \b
     A first minute:
-      orch validate topology.yaml                    is it right?
-      orch deploy topology.yaml                      once: images are built and copied
-      orch inputs topology.yaml exec_job -o in.yaml  which inputs does a run want?
-      orch run exec_job --inputs in.yaml             as often as you like
-      orch executions logs -f                        what it says
+      orch validate topology.yaml         is it right?
+      orch deploy topology.yaml           once: images are built and copied
+      orch inputs exec_job -o in.yaml     which inputs does a run want?
+      orch run exec_job --inputs in.yaml  as often as you like
+      orch executions logs -f             what it says
 
     Ctrl-C detaches: jobs go on, and `orch executions resume` takes them up again. Every command explains itself
     with -h. The options below may stand before and after a command.

@@ -132,9 +132,13 @@ def _kept(headers: Sequence[str], least: Sequence[int], less: Sequence[str], wid
 
 
 def fitted(widths: Sequence[int], room: int, least: Sequence[int] = ()) -> list[int]:
-    """The widths of columns made to fit: the widest give way first, as far as ``least``; if need be, further."""
+    """The widths of columns made to fit: the widest give way first, as far as ``least``.
+
+    If need be, further: the first column, which says what a row is about, only when the others cannot any more.
+    """
     fit = list(widths)
-    for bound in ([least] if least else []) + [[_NARROWEST] * len(fit)]:
+    narrow = [_NARROWEST] * len(fit)
+    for bound in ([least, [*least[:1], *narrow[1:]]] if least else []) + [narrow]:
         while sum(fit) > room:
             wide = [i for i in range(len(fit)) if fit[i] > bound[i]]
             if not wide:
@@ -154,6 +158,12 @@ def _laid_out(row: Sequence[str], widths: Sequence[int], terminal: Terminal, sta
             line += (terminal.state(text) if column == states else text) + padding
         lines.append(line.rstrip())
     return lines
+
+
+def paragraph(text: str, terminal: Terminal) -> str:
+    """A text of others that is clean, in lines that fit the terminal."""
+    lines = clean(text).splitlines()
+    return "\n".join(part for line in lines for part in (wrap(line, terminal.width) if terminal.width else [line]))
 
 
 def wrap(text: str, width: int) -> list[str]:

@@ -8,7 +8,7 @@ from orchestrator.app.explain import KINDS, SECTIONS
 from orchestrator.app.explain import explain as find
 from orchestrator.cli.options import Command
 from orchestrator.cli.session import Session, pass_session
-from orchestrator.cli.text import table
+from orchestrator.cli.text import paragraph, table
 from orchestrator.tosca import ProblemKind
 
 
@@ -33,7 +33,7 @@ def explain(session: Session, code: str | None) -> None:
         session.data(_data(kind))
         return
     session.out(session.terminal.styled(f"{kind.code}: {kind.title}", bold=True))
-    session.out(kind.explanation)
+    session.out(paragraph(kind.explanation, session.terminal))
     session.out(f"{session.terminal.styled('remedy:', 'cyan', bold=True)} {kind.remedy}")
 
 

@@ -39,7 +39,7 @@ def inputs(
     Examples:
       orch inputs topology.yaml
       orch inputs topology.yaml exec_job
-      orch inputs exec_job -o inputs.yaml                  # of the only deployment
+      orch inputs exec_job -o inputs.yaml           # of the only deployment
       orch inputs --deployment wordcount exec_job --json
       orch run exec_job --inputs inputs.yaml
     """

@@ -46,7 +46,7 @@ def set_(session: Session, path: str, keys: tuple[str, ...]) -> None:
     Examples:
       orch secrets set services_secrets/dls username password
       orch secrets set ssh/me private_key=@$HOME/.ssh/id_ed25519
-      printf '%s\\n' "$USER" "$PASSWORD" | orch secrets set services_secrets/dls username password
+      printf '%s\\n' "$USER" "$PASSWORD" | orch secrets set dls username password
     """
     sources = parse_keys(keys)
     values = read_values(sources, _prompt(path) if sys.stdin.isatty() else None, _standard_input)

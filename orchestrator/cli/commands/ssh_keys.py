@@ -44,7 +44,7 @@ def generate(session: Session, name: str, kind: str, bits: int | None) -> None:
     Examples:
       orch ssh-keys generate --name "me at the cluster"
       orch ssh-keys generate --type rsa --bits 4096
-      orch ssh-keys generate | tail -n 1 | ssh me@cluster 'cat >> ~/.ssh/authorized_keys'
+      orch ssh-keys generate | tail -1 | ssh me@there 'cat >>.ssh/authorized_keys'
     """
     _made(session, use_cases.generate(session.home, kind=KeyType(kind), bits=bits, name=name))
 

@@ -12,8 +12,7 @@ from orchestrator.app.types import FieldView, NodeTypeView, OperationView, Workf
 from orchestrator.cli import completing
 from orchestrator.cli.options import Command
 from orchestrator.cli.session import Session, pass_session
-from orchestrator.cli.terminal import clean
-from orchestrator.cli.text import counted, table
+from orchestrator.cli.text import counted, paragraph, table
 
 
 @click.command(cls=Command)
@@ -54,7 +53,7 @@ def types(session: Session, name: str | None, markdown: bool) -> None:
 
 def _show(session: Session, view: NodeTypeView) -> None:
     said = [session.terminal.styled(view.name, bold=True) + f" ({view.profile}:{view.version})"]
-    said += [clean(view.description)] if view.description else []
+    said += [paragraph(view.description, session.terminal)] if view.description else []
     said += [f"derived from {', '.join(view.lineage)}"] if view.lineage else []
     said += ["abstract: a node of it is matched to a site"] if view.abstract else []
     session.out("\n".join(said))

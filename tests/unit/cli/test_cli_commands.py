@@ -84,7 +84,7 @@ def test_every_command_explains_itself_with_examples(orch: Orch, words: str) -> 
     text = orch(*words.split(), "-h").stdout
     assert text.startswith(f"Usage: orch {words}")
     assert f"  orch {words}" in text.split("Example")[1]
-    assert all(len(line) <= 100 for line in text.splitlines())
+    assert all(len(line) <= 80 for line in text.splitlines())
     assert "\x08" not in text
 
 

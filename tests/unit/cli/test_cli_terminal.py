@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.cli.terminal import ASCII, UNICODE, Terminal, clean, one_line, shortened, terminal_of, text_width
-from orchestrator.cli.text import as_json, counted, date, duration, fitted, moment_data, table, wrap
+from orchestrator.cli.text import as_json, counted, date, duration, fitted, moment_data, paragraph, table, wrap
 
 
 class Screen(io.TextIOWrapper):
@@ -225,6 +225,21 @@ def test_what_is_important_stays_whole_at_80_columns(
         for cell in whole:
             assert text.split().count(cell) == 2
         assert {name for name in headers if name not in text.splitlines()[0]} <= set(less)
+
+
+def test_the_first_column_is_broken_last() -> None:
+    row = ["0f3c2a4e-4b4e-4d0c-9d39-3f2a91c05a0d", "jane-at-the-big-cluster", "SHA256:" + "a1b2" * 11]
+    text = table(["ID", "NAME", "FINGERPRINT"], [row], Terminal(80))
+    assert row[0] in text
+    assert all(text_width(line) <= 80 for line in text.splitlines())
+    narrow = table(["ID", "NAME", "FINGERPRINT"], [row], Terminal(30))
+    assert all(text_width(line) <= 30 for line in narrow.splitlines())
+
+
+def test_paragraphs_fit_the_terminal() -> None:
+    text = "some words and then \x1b[31mmore\x1b[0m of them\nanother line"
+    assert paragraph(text, Terminal(20)).splitlines() == ["some words and then", "more of them", "another line"]
+    assert paragraph(text, Terminal()).splitlines() == ["some words and then more of them", "another line"]
 
 
 def test_columns_that_may_be_left_out_stay_where_there_is_room() -> None:
