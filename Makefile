@@ -4,12 +4,18 @@
 #   make check   format, lint, types, import directions, fast tests (about a minute)
 #   make test    make check, then every test that this machine can run
 #   make docs    write the generated pages: docs/types, docs/problems.md
+#   make matrix  build the wheel, and try it with every Python that is there, newest and oldest dependencies
+#   make wheelhouse   one archive per kind of machine, for clusters without the internet
 #   make crash   kill orch again and again: RUNS=200 SEED=1 WORKERS=0 DATABASE=sqlite
 #   make bench   measure orch beside xOpera
 #   make clean   remove .venv, .demo and caches
 
 SHELL := /bin/bash
-PYTHON ?= python3
+# The first Python that is new enough; python3 may be an old one, and a launcher of pyenv's may lead nowhere.
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  if "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo "$$p"; break; fi; done)
+endif
 BIN := .venv/bin
 RUNS ?= 200
 SEED ?= 1
@@ -17,7 +23,7 @@ WORKERS ?= 0
 DATABASE ?= sqlite
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo demo-cluster check test fast format lint types imports docs crash bench clean
+.PHONY: demo demo-cluster check test fast format lint types imports docs matrix wheelhouse crash bench clean
 
 demo: .venv/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" bash topologies/minimal_workflow/demo.sh
@@ -28,6 +34,7 @@ demo-cluster: .venv/.developer
 test: check
 	$(PYTEST) tests --ignore tests/unit --ignore tests/cluster
 	$(BIN)/python -m pytest tests/cluster
+	@PYTHONPATH=tests $(BIN)/python -m matrix --short
 
 check: lint types imports fast
 
@@ -51,6 +58,12 @@ imports: .venv/.developer
 docs: .venv/.installed
 	$(BIN)/python -m orchestrator.app.documentation docs
 
+matrix: .venv/.developer
+	@PYTHONPATH=tests $(BIN)/python -m matrix
+
+wheelhouse: .venv/.developer
+	@$(BIN)/python release/wheelhouse.py
+
 crash: .venv/.developer
 	@PYTHONPATH=tests $(BIN)/python -m crash --runs $(RUNS) --seed $(SEED) --workers $(WORKERS) --database $(DATABASE)
 
@@ -58,12 +71,14 @@ bench: .venv/.developer
 	@$(BIN)/python -m benchmarks
 
 .venv/.created:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "orch needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version): make PYTHON=python3.11 …" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "orch needs Python 3.11 or newer; $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>&1 | head -n 1)." >&2; \
+	  echo "Install one (Debian 12, RHEL 9: python3.11, python3.12), or name it: make demo PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "installing python3-venv"; apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qy python3-venv >/dev/null; \
-	  else echo "Python's venv module is missing: install it first (Debian: apt-get install python3-venv)" >&2; exit 1; fi; }
+	  else echo "Python's venv module is missing: install it first (Debian: apt-get install python3-venv)" >&2; exit 1; fi; \
+	  $(PYTHON) -c 'import ensurepip, venv' || { echo "$(PYTHON) has no venv module: install it, or name another Python: make demo PYTHON=..." >&2; exit 1; }; }
 	@rm -rf .venv
 	$(PYTHON) -m venv .venv
 	@touch $@

@@ -70,6 +70,7 @@ def test_killed_while_running(deployed: Workflow, orch: Orch, place: str) -> Non
     check_everything_happened_once(deployed)
 
 
+@pytest.mark.smoke
 def test_killed_while_the_job_runs(deployed: Workflow, orch: Orch) -> None:
     hold = deployed.hold()
     execution = killed(orch, "watch.running:PyCOMPSJob", "run", "exec_job", *deployed.arguments())

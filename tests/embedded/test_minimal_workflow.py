@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from support.orch import TEXT, Orch, Workflow, wait_for
 
 from orchestrator.services.catalogue import Catalogue
 
 
+@pytest.mark.smoke
 def test_deploy_run_undeploy(workflow: Workflow, orch: Orch) -> None:
     orch("deploy", workflow.topology)
     assert [d["status"] for d in orch.json("list")] == ["deployed"]
@@ -59,6 +61,7 @@ def test_two_runs_at_once_give_two_right_results(deployed: Workflow, orch: Orch)
     deployed.check("b", other)
 
 
+@pytest.mark.smoke
 def test_plan_graph_and_inputs_of_the_example(deployed: Workflow, orch: Orch, tmp_path: Path) -> None:
     plan = orch("plan", deployed.topology, "exec_job").stdout
     assert "PyCOMPSJob" in plan

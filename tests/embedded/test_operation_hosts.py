@@ -42,6 +42,7 @@ def inputs(folder: Path, server: SshServer, **more: str) -> list[str]:
     return [word for name, value in values.items() for word in ("-i", f"{name}={value}")]
 
 
+@pytest.mark.smoke
 def test_a_node_is_worked_on_at_its_host(orch: Orch, folder: Path, server: SshServer, tmp_path: Path) -> None:
     with sampled_arguments() as seen:
         said = orch("deploy", TOPOLOGY, *inputs(folder, server)).stdout

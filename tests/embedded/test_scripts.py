@@ -28,6 +28,7 @@ def attributes(orch: Orch, node: str) -> dict[str, Any]:
     return {n["name"]: n["attributes"] for n in orch.json("show")["nodes"]}[node]
 
 
+@pytest.mark.smoke
 def test_scripts_get_data_and_give_outputs(orch: Orch, folder: Path) -> None:
     with sampled_arguments() as seen:
         said = orch("deploy", TOPOLOGY, "-i", f"folder={folder}", "-i", f"word={WORD}")

@@ -19,6 +19,7 @@ def folder(orch: Orch, tmp_path: Path) -> Path:
     return traces
 
 
+@pytest.mark.smoke
 def test_variables_outputs_and_idioms(orch: Orch, folder: Path) -> None:
     assert (folder / "My_Node_0.txt").read_text() == (
         "My-Node My_Node_0 My_Node_0 yorc-idioms yes it is/6/value/123/a word\n"

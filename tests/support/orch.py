@@ -18,6 +18,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = ROOT / "topologies" / "minimal_workflow"
 PROGRAM = ROOT / "tests" / "embedded" / "held_wordcount.py"
+INSTALLED = os.environ.get("ORCH_TEST_PYTHON")
+"""The Python of an installed orch that is to be tried instead of this checkout's (see `make matrix`)."""
+PYTHON = INSTALLED or sys.executable
 LIMIT = 120.0
 TEXT = "the quick brown fox jumps over the lazy dog\nthe end of the tale\n" * 400
 
@@ -43,14 +46,15 @@ class Orch:
 
     def environment(self, **more: str) -> dict[str, str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("ORCH_", "COLUMNS"))}
-        return {**environment, "ORCH_HOME": str(self.home), "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **more}
+        environment |= {} if INSTALLED else {"PYTHONPATH": str(ROOT)}
+        return {**environment, "ORCH_HOME": str(self.home), "NO_COLOR": "1", **more}
 
     def __call__(
         self, *words: str | Path, status: int | None = 0, stdin: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end and see that it ends with a status (None: any)."""
         done = subprocess.run(
-            [sys.executable, "-m", "orchestrator", *map(str, words)],
+            [PYTHON, "-m", "orchestrator", *map(str, words)],
             input=stdin,
             capture_output=True,
             text=True,
@@ -66,7 +70,7 @@ class Orch:
     def start(self, *words: str | Path, **environment: str) -> subprocess.Popen[str]:
         """Start a command in the background, in a process group of its own, as a terminal does."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator", *map(str, words)],
+            [PYTHON, "-m", "orchestrator", *map(str, words)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
