@@ -35,6 +35,7 @@ class Carried:
     def __init__(self) -> None:
         self.done, self._end = os.pipe()
         self.return_code: int | None = None
+        """As Popen gives it, negative for a signal; None also for a signal that is not known."""
         self.error: Exception | None = None
         self._texts: deque[str] = deque()
         self._size = 0

@@ -85,6 +85,22 @@ def end_run(leader: Process, grace: float = GRACE) -> None:
         time.sleep(_POLL)
 
 
+def killed_child(leader: Process) -> int | None:
+    """The signal that killed a child of a living process, if that has not asked for the child's end; None if none was.
+
+    proc(5): the state of such a child is Z, and field 52 of stat is its status as in waitpid(2).
+    """
+    if not leader.is_alive():
+        return None
+    for children in (_PROC / str(leader.pid) / "task").glob("*/children"):
+        with suppress(OSError):
+            for pid in children.read_text().split():
+                fields = (_PROC / pid / "stat").read_bytes().rpartition(b")")[2].split()
+                if fields[0] == b"Z" and (number := int(fields[49]) & 0x7F):
+                    return number
+    return None
+
+
 def end_shared_connections(folder: Path) -> None:
     """End the ssh masters that Ansible left for later runs; they work in the run's folder and have no mark, as ssh
     writes its title over its environment."""

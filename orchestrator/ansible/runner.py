@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import re
 import selectors
+import signal
 import sys
 import threading
 import time
@@ -21,13 +22,16 @@ from orchestrator.ansible.forked import ForkedCarrier
 from orchestrator.ansible.journal import Journal
 from orchestrator.ansible.masking import Mask
 from orchestrator.ansible.playbook import EventKind, PlaybookResult, PlaybookRun, TaskEvent, TaskFailure
-from orchestrator.ansible.processes import Process, end_run, end_shared_connections
+from orchestrator.ansible.processes import Process, end_run, end_shared_connections, killed_child
 from orchestrator.ansible.trial import fault_of
 from orchestrator.errors import WorkError
 from orchestrator.model.values import secrets_in
 
 _shared = ForkedCarrier(trial=lambda carrier, version: fault_of(partial(run_playbook, carrier=carrier), version))
 """Carries the runs of this process: it starts nothing before the first of them."""
+
+_LOOK_AT_CHILDREN = 1.0
+"""Seconds between looks for workers that were killed: Ansible itself gets as long to notice it."""
 
 _LOG_TAIL = 16_000
 _TICK = 0.1
@@ -76,6 +80,8 @@ def run_playbook(
     with run_folder(run) as folder:
         watch = _Watch(run, folder, journal, on_process, stop)
         carried = watch.through(carrier)
+        if journal.end is None:
+            watch.end_what_is_left()
         if any(not host.is_local for host in run.hosts):
             end_shared_connections(folder.path)
     if carried.error is not None and not watch.cancelled:
@@ -107,8 +113,17 @@ class _Watch:
         self._on_process = on_process
         self._stop = stop
         self._leader: Process | None = None
+        self._look_at = time.monotonic() + _LOOK_AT_CHILDREN
+        self._seen: int | None = None
         self.cancelled = False
         self.timed_out = False
+        self.worker_killed: int | None = None
+        """The signal that a worker of Ansible was killed by, when Ansible did not notice it."""
+
+    def end_what_is_left(self) -> None:
+        """End what an Ansible that did not come to its end has left: scripts go on when their parent is killed."""
+        if self._leader is not None:
+            end_run(self._leader)
 
     def through(self, carrier: Carrier) -> Carried:
         """Start the process and stay with it until it has ended."""
@@ -146,11 +161,20 @@ class _Watch:
             self._read(events)
 
     def _must_end(self, deadline: float | None, ended: bool) -> bool:
-        if ended or self.cancelled or self.timed_out:
+        if ended or self.cancelled or self.timed_out or self.worker_killed:
             return False
         self.cancelled = self._stop.is_set()
         self.timed_out = not self.cancelled and deadline is not None and time.monotonic() > deadline
-        return self.cancelled or self.timed_out
+        self.worker_killed = self._killed_worker()
+        return self.cancelled or self.timed_out or self.worker_killed is not None
+
+    def _killed_worker(self) -> int | None:
+        """The signal that killed a worker, if Ansible has not noticed: with ``strategy: free`` it waits for ever."""
+        if self._leader is None or time.monotonic() < self._look_at:
+            return None
+        self._look_at = time.monotonic() + _LOOK_AT_CHILDREN
+        before, self._seen = self._seen, killed_child(self._leader)
+        return self._seen if before is not None else None
 
     def _read(self, events: int) -> None:
         with suppress(BlockingIOError):
@@ -211,6 +235,10 @@ def _result(run: PlaybookRun, journal: Journal, carried: Carried, watch: _Watch,
     elif watch.timed_out and run.timeout is not None:
         text = f"still running after {round(run.timeout, 1):g} s: it was ended"
         failures += (TaskFailure(task=journal.task, host="", message=text),)
+    elif (number := watch.worker_killed) is not None:
+        failures += (_killed("one of Ansible's worker processes", number, journal.task),)
+    elif ((code := carried.return_code) is None or code < 0) and not watch.cancelled:
+        failures += (_killed("the Ansible process", -(code or 0), journal.task),)
     elif not failures and not watch.cancelled:
         failures = (_general_failure(log, carried.return_code),)
     unreachable = journal.end.unreachable if journal.end else journal.unreachable
@@ -240,6 +268,14 @@ def _undefined(run: PlaybookRun, journal: Journal) -> tuple[TaskFailure, ...]:
         for host in run.hosts
         for name in (journal.missing.get(host.name, run.outputs) if run.outputs else ())
     )
+
+
+def _killed(what: str, number: int, task: str) -> TaskFailure:
+    name = (
+        signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}" if number else "a signal"
+    )
+    why = " (the system does that when memory runs out)" if number == signal.SIGKILL else ""
+    return TaskFailure(task=task, host="", message=f"{what} was killed by {name}{why}")
 
 
 def _general_failure(log: str, return_code: int | None) -> TaskFailure:

@@ -898,6 +898,46 @@ def test_a_run_whose_carrier_dies_is_ended_and_said(tmp_path: Path) -> None:
         carrier.close()
 
 
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_a_worker_that_is_killed_fails_the_run_and_leaves_nothing(room: Room, tmp_path: Path, strategy: str) -> None:
+    """As the system does when memory runs out; Ansible's strategy `free` never looks for such workers."""
+    began = tmp_path / "began"
+    request = room.request(
+        f"- hosts: all\n  gather_facts: false\n  strategy: {strategy}\n  tasks:\n"
+        f"    - name: Work\n      shell: touch {began}; sleep 600\n"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(room.run, request)
+        wait_for(began.exists)
+        (leader,) = room.processes
+        (worker,) = _children(leader.pid)
+        os.kill(worker, signal.SIGKILL)
+        result = running.result(60)
+    assert not result.ok
+    assert not members(leader), "what the worker had started is ended, too"
+    said = " ".join(failure.message for failure in result.failures)
+    assert "killed by SIGKILL" in said or "dead state" in said
+
+
+def test_an_ansible_that_is_killed_is_named_with_its_signal(room: Room, tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(room.play, f"- name: Work\n  shell: touch {began}; sleep 600")
+        wait_for(began.exists)
+        (leader,) = room.processes
+        os.kill(leader.pid, signal.SIGKILL)
+        result = running.result(60)
+    by = "SIGKILL" if isinstance(room.carrier, ForkedCarrier) else "a signal"
+    assert result.failures[-1].message.startswith(f"the Ansible process was killed by {by}")
+    assert result.failures[-1].task == "Work"
+    assert not members(leader)
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
 def test_without_a_warm_process_runs_are_carried_the_ordinary_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
