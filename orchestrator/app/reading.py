@@ -13,6 +13,7 @@ from orchestrator.model.plan import Plan
 from orchestrator.model.problems import DocumentError, Problem, Problems, Severity
 from orchestrator.model.topology import Topology
 from orchestrator.planning import plan_problems, plan_workflow, planning_problems, with_instances
+from orchestrator.tosca.brought import file_problems
 from orchestrator.tosca.second_opinion import check_again
 
 SECOND_OPINION_AT_MOST = 1000
@@ -47,7 +48,8 @@ def validate(home: Home, file: Path, second_opinion: bool | None = False) -> Che
     for problem in (*reading.problems, *further_problems(source, reading)):
         problems.add(problem)
     if reading.topology is not None and not problems.has_errors:
-        for problem in planning_problems(reading.topology):
+        of_files = file_problems(reading.topology, home.settings.collections)
+        for problem in (*planning_problems(reading.topology), *of_files):
             problems.add(problem)
         for problem in shared_targets(reading.topology):
             problems.add(problem)

@@ -44,6 +44,8 @@ class Settings:
     vault_credentials: VaultCredentials = field(default_factory=VaultCredentials)
     session_folder: Path | None = None
     """The folder of the user's login session (``XDG_RUNTIME_DIR``)."""
+    collections: tuple[Path, ...] = ()
+    """The folders of Ansible's collections."""
 
     @property
     def database(self) -> Path | Secret:
@@ -133,6 +135,9 @@ def read_settings(
         _vault(environment, folder / "config.yaml", configured.get("vault"), root),
         VaultCredentials(*(_secret(environment, f"VAULT_{n}") for n in ("TOKEN", "SECRET_ID", "PASSWORD"))),
         Path(environment["XDG_RUNTIME_DIR"]) if environment.get("XDG_RUNTIME_DIR") else None,
+        _collections(
+            environment.get("ANSIBLE_COLLECTIONS_PATH") or "~/.ansible/collections:/usr/share/ansible/collections"
+        ),
     )
 
 
@@ -165,6 +170,10 @@ def _retention(file: Path, said: object) -> float | None:
         return seconds(said)
     except ValueError as error:
         raise ConfigurationError(f"{file}: retention: {error}", hint="for example `retention: 90d`") from error
+
+
+def _collections(named: str) -> tuple[Path, ...]:
+    return tuple(Path(folder).expanduser() for folder in named.split(os.pathsep) if folder)
 
 
 def _secret(environment: Mapping[str, str], name: str) -> Secret | None:

@@ -146,7 +146,8 @@ class Place:
 def place_of(around: Surroundings, node: NodeTemplate, instances: Sequence[str]) -> Place:
     """The machines of a node's instances: those of the outermost host with an address, else this one.
 
-    What is wrong with them, or not known yet, is the place's ``problem``.
+    What is wrong with them, or not known yet, is the place's ``problem``. A machine that has no address yet is worked
+    on here: it may be its own operations that make it.
     """
     chain = [n for n in (*reversed(hosts_of(around, node)), node) if n is not node or _is_machine(around, node)]
     try:
@@ -155,7 +156,7 @@ def place_of(around: Surroundings, node: NodeTemplate, instances: Sequence[str])
             if endpoints is not None:
                 return Place(node.name, endpoints)
         for host in chain:
-            if _is_compute(host) and host.name not in around.sites:
+            if host is not node and _is_compute(host) and host.name not in around.sites:
                 raise WorkError(
                     f"{node.name} is to be worked on at {host.name}, which has no address",
                     hint="set ip_address of its capability endpoint, or operation_host: ORCHESTRATOR for the operation",

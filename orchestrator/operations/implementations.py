@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import json
 import re
 from collections.abc import Mapping
@@ -11,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from orchestrator import resources
 from orchestrator.ansible import Upload
 from orchestrator.errors import WorkError
-from orchestrator.model.topology import Implementation, Topology
+from orchestrator.model.implementations import Kind
+from orchestrator.model.topology import Implementation
 from orchestrator.model.values import Secret, Value, revealed, secrets_in
 from orchestrator.operations.calls import ResolvedCall
 from orchestrator.operations.naming import yorc_text
@@ -19,40 +19,6 @@ from orchestrator.operations.naming import yorc_text
 ENTRY = "PLAYBOOK_ENTRY"
 SCRIPT_PATH = "orch_script_path"
 DEST_FOLDER = "dest_folder"
-
-
-class Kind(enum.Enum):
-    """What an implementation is."""
-
-    PLAYBOOK = "playbook"
-    BASH = "bash"
-    PYTHON = "python"
-
-
-_BY_TYPE = {
-    "tosca.artifacts.Implementation.Bash": Kind.BASH,
-    "tosca.artifacts.Implementation.Python": Kind.PYTHON,
-    "tosca.artifacts.Implementation.Ansible": Kind.PLAYBOOK,
-    "org.alien4cloud.artifacts.AnsiblePlaybook": Kind.PLAYBOOK,
-}
-_BY_ENDING = {
-    ".yml": Kind.PLAYBOOK,
-    ".yaml": Kind.PLAYBOOK,
-    ".ansible": Kind.PLAYBOOK,
-    ".sh": Kind.BASH,
-    ".bash": Kind.BASH,
-    ".py": Kind.PYTHON,
-}
-
-
-def kind_of(implementation: Implementation, topology: Topology) -> Kind | None:
-    """What an implementation is, by its type, else by the ending of its file."""
-    written = implementation.artifact_type or ""
-    declared = topology.artifact_types.get(written)
-    for name in declared.lineage if declared else (written,):
-        if name in _BY_TYPE:
-            return _BY_TYPE[name]
-    return _BY_ENDING.get(Path(implementation.file).suffix.lower())
 
 
 def playbook_of(resolved: ResolvedCall, kind: Kind | None) -> Path:

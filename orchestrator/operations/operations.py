@@ -14,6 +14,7 @@ from pathlib import Path
 from orchestrator.ansible import PlaybookResult, PlaybookRun, TaskEvent, TaskFailure, run_playbook
 from orchestrator.errors import WorkError
 from orchestrator.model.expressions import Literal, evaluate, text_of
+from orchestrator.model.implementations import Kind, kind_of
 from orchestrator.model.topology import (
     RUNNABLE,
     NodeTemplate,
@@ -26,9 +27,7 @@ from orchestrator.operations.calls import OperationCall, OperationResult, Resolv
 from orchestrator.operations.hosts import Endpoint, Place, Side, place_of, side_of
 from orchestrator.operations.implementations import (
     DEST_FOLDER,
-    Kind,
     environment,
-    kind_of,
     playbook_of,
     script_variables,
     uploads_of,

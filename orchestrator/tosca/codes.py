@@ -255,6 +255,31 @@ ARTIFACT_MISSING = _code(
     "Check the path; it is relative to the document that declares the artifact.",
 )
 
+SCRIPT_SYNTAX = _code(
+    "T0311",
+    "Script with a syntax error",
+    "A script that implements an operation cannot be read by the shell, or by Python: it would fail when it is called.",
+    "Mend the line that is named; a block or a quote that is not closed is often told at the end of the file.",
+)
+PLAYBOOK_SYNTAX = _code(
+    "T0312",
+    "Playbook that Ansible refuses",
+    "A playbook is no YAML, has a keyword in the wrong place, or a task has no module, several or an unknown one.",
+    "Mend the line that is named; modules of collections are written in full, such as community.general.ini_file.",
+)
+NO_HOSTS = _code(
+    "T0313",
+    "Playbook that runs on no host",
+    "None of the plays names a host or a group that there is when orch runs it, so that no task would run.",
+    "Write `hosts: all`; there are the groups target_hosts (machines reached by ssh) and hosted_operations (this one).",
+)
+FILE_NOT_CHECKED = _code(
+    "T0314",
+    "File that cannot be checked here",
+    "A script or a playbook could not be looked at whole, because something that it takes is not on this machine.",
+    "Install what is missing, if the operation is to run here.",
+)
+
 UNKNOWN_PROPERTY = _code(
     "T0401",
     "Unknown property",

@@ -257,6 +257,61 @@ def test_without_an_address_it_is_this_machine(around: Callable[..., Surrounding
     assert resolved(around(machines()), tmp_path, "start").place.described == "ORCHESTRATOR"
 
 
+SELF_MADE = """
+tosca_definitions_version: tosca_simple_yaml_1_3
+node_types:
+  my.Machine:
+    derived_from: tosca.nodes.Compute
+    attributes: { addr: { type: string } }
+    interfaces:
+      Standard:
+        type: tosca.interfaces.node.lifecycle.Standard
+        operations: { create: { implementation: a.yaml, outputs: { ADDR: [ SELF, addr ] } }, start: a.yaml }
+  my.Program:
+    derived_from: tosca.nodes.SoftwareComponent
+    interfaces:
+      Standard: { type: tosca.interfaces.node.lifecycle.Standard, operations: { create: a.yaml } }
+topology_template:
+  node_templates:
+    Machine:
+      type: my.Machine
+      capabilities:
+        endpoint:
+          attributes:
+            ip_address: { get_attribute: [ SELF, addr ] }
+            credentials: { user: me }
+    Program: { type: my.Program, requirements: [ host: Machine ] }
+"""
+
+
+@pytest.fixture
+def self_made(tmp_path: Path) -> Topology:
+    (tmp_path / "a.yaml").write_text("[]")
+    reading = read_text(SELF_MADE, "t.yaml", tmp_path)
+    assert reading.topology is not None
+    assert reading.problems == ()
+    return reading.topology
+
+
+def test_a_machine_without_an_address_is_worked_on_here(
+    self_made: Topology, around: Callable[..., Surroundings], tmp_path: Path
+) -> None:
+    address: dict[tuple[str, str, str], Value] = {}
+    surroundings = around(
+        topology=self_made,
+        instances=lambda node: ("0",),
+        attribute_of=lambda node, instance, name: address.get((node, instance, name)),
+    )
+    operations = Operations(surroundings, tmp_path)
+    assert operations.host(OperationCall("Machine", "Standard", "create")) == "ORCHESTRATOR"
+    assert operations.host(OperationCall("Program", "Standard", "create")) == "the host of Program, not known yet"
+    with pytest.raises(WorkError, match="Program is to be worked on at Machine, which has no address"):
+        operations.resolve(OperationCall("Program", "Standard", "create")).place.hosts(["0"])
+    address["Machine", "0", "addr"] = "10.0.0.7"
+    assert operations.host(OperationCall("Machine", "Standard", "start")) == "me@10.0.0.7:22"
+    assert operations.host(OperationCall("Program", "Standard", "create")) == "me@10.0.0.7:22"
+
+
 def test_a_host_key_is_all_that_is_believed(around: Callable[..., Surroundings], tmp_path: Path) -> None:
     key = "ssh-ed25519 AAAAC3Nz comment\n"
     place = resolved(around(machines(host_key=key, port=2222)), tmp_path).place

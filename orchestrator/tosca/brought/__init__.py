@@ -1,0 +1,8 @@
+"""The files that a topology brings along: are its playbooks and scripts such that they can be carried out at all?
+
+They are read, and never run; Ansible is not imported.
+"""
+
+from orchestrator.tosca.brought.files import file_problems
+
+__all__ = ["file_problems"]
