@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator.app.inputs import workflow_inputs
+from orchestrator.app.job_kinds import SCHEDULED, batch_script, job_kind
 from orchestrator.app.placement import site_of
 from orchestrator.app.update_operations import UpdateOperations
 from orchestrator.app.updating import as_before, before_of, merged
@@ -28,47 +30,20 @@ from orchestrator.jobs import (
     SiteSlots,
     SlurmJobs,
     Watcher,
-    dag_run,
     first_given,
-    http_download,
-    image_creation,
-    image_transfer,
-    pycompss,
-    pycompss_first_generation,
-    slurm_job,
-    stage_in,
-    stage_out,
     written_arguments,
 )
 from orchestrator.model.decoding import from_json
 from orchestrator.model.expressions import evaluate
 from orchestrator.model.jobs import JobReference
 from orchestrator.model.plan import Plan
-from orchestrator.model.topology import RUNNABLE, Topology
+from orchestrator.model.topology import Topology
 from orchestrator.model.values import Value
 from orchestrator.operations import FIRST_INSTANCE, Operations, Surroundings, lookup_for
 from orchestrator.planning import UPDATE
 from orchestrator.services import launcher
 from orchestrator.sites import LOCAL, ConnectionKind, SchedulerKind, Site, inherited, passed_on
 from orchestrator.state import Deployment, Execution
-
-JOB_KINDS: Mapping[str, JobKind] = {
-    "imagecreation.ansible.nodes.ImageCreation": image_creation,
-    "dls.ansible.nodes.DLSDAGImageTransfer": image_transfer,
-    "dls.ansible.nodes.DLSDAGStageInData": stage_in,
-    "dls.ansible.nodes.DLSDAGStageOutData": stage_out,
-    "dls.ansible.nodes.HTTP2SSH": http_download,
-    "dls.ansible.nodes.DLSDAGRun": dag_run,
-    "org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob": pycompss,
-    "pycomps.ansible.nodes.PyCOMPSJob": pycompss_first_generation,
-    "orch.nodes.SlurmJob": slurm_job,
-}
-"""Node types whose jobs orch prepares and watches itself; a type derived from one of them counts as it."""
-
-SCHEDULED = frozenset({pycompss, pycompss_first_generation, slurm_job})
-"""The kinds of jobs that the scheduler of a site runs, where there is one; all others run beside the orchestrator."""
-
-_BATCH_SCRIPT = "yorc.artifacts.Deployment.SlurmJob"
 
 
 def make_engine(home: Home) -> Engine:
@@ -141,8 +116,8 @@ class _Placed:
             node=node,
             site=site,
             folders=self.folders(site),
-            workflow_inputs={**self.deployment.inputs, **self.execution.inputs},
-            script=self._script(node),
+            workflow_inputs={**self._declared(), **self.deployment.inputs, **self.execution.inputs},
+            script=batch_script(self.topology.node_templates[node]),
             arguments=self._arguments(node),
             inherited=inherited(site.inherit),
             login=self._login(site),
@@ -160,13 +135,10 @@ class _Placed:
         settings, keys = self.home.connections.credentials(site, user, key)
         return Login(settings, keys)
 
-    def _script(self, node: str) -> str | None:
-        """The batch script, where the implementation of submit is one, as Yorc has it."""
-        submit = self.topology.node_templates[node].operation(RUNNABLE, "submit")
-        implementation = submit.implementation if submit else None
-        if implementation is None or not (implementation.artifact_type or "").startswith(_BATCH_SCRIPT):
-            return None
-        return implementation.path
+    def _declared(self) -> dict[str, Value]:
+        """The inputs that may be given and are not: they are there, without a value."""
+        used = workflow_inputs(self.topology, self.execution.workflow)
+        return dict.fromkeys((*self.topology.inputs, *(use.name for use in used)))
 
     def reference(self, node: str, token: str) -> JobReference:
         """Where a node's job is to be found again."""
@@ -187,8 +159,7 @@ class _Placed:
 
     def kind(self, node: str) -> JobKind | None:
         """How a node's operations become jobs."""
-        lineage = self.topology.node_templates[node].lineage
-        return next((JOB_KINDS[type_name] for type_name in lineage if type_name in JOB_KINDS), None)
+        return job_kind(self.topology.node_templates[node])
 
 
 def _inherited(site: Site) -> dict[str, Value]:

@@ -30,6 +30,7 @@ from orchestrator.app.preflight import ignored_services
 from orchestrator.app.reading import load, plan_of
 from orchestrator.app.secret_checks import check_secrets
 from orchestrator.app.site_checks import fit_sites
+from orchestrator.app.submission_checks import refuse_impossible_jobs
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.errors import UserError
 from orchestrator.model.plan import Plan
@@ -104,6 +105,7 @@ def prepare_deploy(
     matched = match_nodes(nodes, sites, site=site, matches={**kept, **(matches or {})})
     check_secrets(topology, home.secrets, values)
     matched, moved = fit_sites(home, topology, matched, sites, instead)
+    refuse_impossible_jobs(topology, INSTALL, {node: sites[s] for node, s in matched.items()}, values)
     now = time.time()
     deployment = Deployment(
         id=earlier.id if earlier else uuid.uuid4().hex,
@@ -174,8 +176,9 @@ def run(
         )
     refuse_while_to_be_scaled(home, deployment)
     values = accept(workflow_inputs(topology, workflow), given or {}, also=dict.fromkeys(topology.inputs))
-    home.sites_of(deployment)
-    check_secrets(topology, home.secrets, {**deployment.inputs, **values})
+    all_values = {**deployment.inputs, **values}
+    refuse_impossible_jobs(topology, workflow, home.sites_of(deployment), all_values)
+    check_secrets(topology, home.secrets, all_values)
     check_preconditions(home, deployment, topology, workflow)
     return start(home, deployment, workflow, values, plan)
 

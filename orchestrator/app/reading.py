@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.app.job_script_checks import job_script_problems
 from orchestrator.app.sources import further_problems, source_of
+from orchestrator.app.submission_checks import submission_problems
 from orchestrator.app.transfer_targets import shared_targets
 from orchestrator.app.wiring import Home
 from orchestrator.model.plan import Plan
@@ -48,16 +50,22 @@ def validate(home: Home, file: Path, second_opinion: bool | None = False) -> Che
     for problem in (*reading.problems, *further_problems(source, reading)):
         problems.add(problem)
     if reading.topology is not None and not problems.has_errors:
-        of_files = file_problems(reading.topology, home.settings.collections)
-        for problem in (*planning_problems(reading.topology), *of_files):
-            problems.add(problem)
-        for problem in shared_targets(reading.topology):
+        for problem in _of_whole(home, reading.topology):
             problems.add(problem)
     if reading.topology is not None and not problems.has_errors:
         small = len(reading.topology.node_templates) <= SECOND_OPINION_AT_MOST
         if second_opinion or (second_opinion is None and small):
             check_again(reading.topology, problems)
     return Checked(reading.topology, tuple(problems))
+
+
+def _of_whole(home: Home, topology: Topology) -> Iterator[Problem]:
+    """What is wrong with the workflows, the files and the jobs of a topology that can be read."""
+    yield from planning_problems(topology)
+    yield from file_problems(topology, home.settings.collections)
+    yield from shared_targets(topology)
+    yield from job_script_problems(topology)
+    yield from submission_problems(topology, list(home.sites(Path(topology.file).resolve().parent).values()))
 
 
 def load(home: Home, file: Path) -> tuple[Topology, tuple[Problem, ...]]:

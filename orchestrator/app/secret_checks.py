@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from orchestrator.app.foresight import UNKNOWN, foretold, is_known
 from orchestrator.errors import SecretAccessError, SecretError, SecretStoreUnavailable
-from orchestrator.model.expressions import Call, Expression, Function, Literal, calls, evaluate, secret_key
+from orchestrator.model.expressions import Call, Function, Literal, calls, secret_key
 from orchestrator.model.folding import expressions_of
 from orchestrator.model.topology import NodeTemplate, Topology
 from orchestrator.model.values import Value
 from orchestrator.secrets import SecretStore
-
-_TOLD_BEFORE = frozenset((Function.GET_INPUT, Function.GET_PROPERTY, Function.CONCAT, Function.JOIN, Function.TOKEN))
 
 
 def check_secrets(topology: Topology, secrets: SecretStore, inputs: Mapping[str, Value] | None = None) -> None:
@@ -23,7 +22,8 @@ def check_secrets(topology: Topology, secrets: SecretStore, inputs: Mapping[str,
     missing: dict[tuple[str, str], list[str]] = {}
     problem: SecretError | None = None
     seen: set[tuple[str, str]] = set()
-    for path, key, user in _named(topology, inputs or {}):
+    known = {**dict.fromkeys((*topology.inputs, *_inputs_of_workflows(topology)), UNKNOWN), **(inputs or {})}
+    for path, key, user in _named(topology, known):
         if (path, key) in seen and (path, key) not in missing:
             continue
         seen.add((path, key))
@@ -48,70 +48,27 @@ def check_secrets(topology: Topology, secrets: SecretStore, inputs: Mapping[str,
         raise SecretError("secrets are missing:\n" + "\n".join(lines), hint=remedy)
 
 
+def _inputs_of_workflows(topology: Topology) -> Iterator[str]:
+    return (name for workflow in topology.workflows.values() for name in workflow.inputs)
+
+
 def _named(topology: Topology, inputs: Mapping[str, Value]) -> Iterator[tuple[str, str, str]]:
     """Path, key and user of every secret whose name can be told."""
     for expression, user, node, _ in expressions_of(topology):
         for call in calls(expression):
             if call.function is Function.GET_SECRET and call.arguments:
-                told = _told(call, inputs, topology.node_templates.get(node))
+                told = _told(call, topology, inputs, topology.node_templates.get(node))
                 if told is not None:
                     yield *told, f"{user} ({call.span})" if call.span else user
 
 
-def _told(call: Call, inputs: Mapping[str, Value], node: NodeTemplate | None) -> tuple[str, str] | None:
-    lookup = _Known(inputs, node)
-    try:
-        words = [evaluate(argument, lookup) for argument in call.arguments if _is_told(argument)]
-    except (LookupError, ValueError):
-        return None
-    if len(words) != len(call.arguments):
+def _told(
+    call: Call, topology: Topology, inputs: Mapping[str, Value], node: NodeTemplate | None
+) -> tuple[str, str] | None:
+    words = [
+        argument.value if isinstance(argument, Literal) else foretold(argument, topology, node, inputs)
+        for argument in call.arguments
+    ]
+    if None in words or not is_known(words):
         return None
     return str(words[0]), secret_key(words[1]) if len(words) > 1 else "value"
-
-
-def _is_told(expression: Expression) -> bool:
-    return isinstance(expression, Literal) or all(call.function in _TOLD_BEFORE for call in calls(expression))
-
-
-class _Known:
-    """What can be looked up before anything runs; all else is a LookupError."""
-
-    def __init__(self, inputs: Mapping[str, Value], node: NodeTemplate | None, depth: int = 0) -> None:
-        self._inputs = inputs
-        self._node = node
-        self._depth = depth
-
-    def input(self, path: list[Value]) -> Value:
-        """An input that is given or has a default."""
-        if len(path) != 1 or self._inputs.get(str(path[0])) is None:
-            raise LookupError(path)
-        return self._inputs[str(path[0])]
-
-    def property(self, entity: str, path: list[Value]) -> Value:
-        """A property of the node itself."""
-        if entity != "SELF" or self._node is None or len(path) != 1 or self._depth > len(self._node.properties):
-            raise LookupError(entity)
-        expression = self._node.properties[str(path[0])]
-        if not _is_told(expression):
-            raise LookupError(entity)
-        return evaluate(expression, _Known(self._inputs, self._node, self._depth + 1))
-
-    def attribute(self, entity: str, path: list[Value]) -> Value:
-        """Never known before."""
-        raise LookupError(entity)
-
-    def operation_output(self, entity: str, interface: str, operation: str, name: str) -> Value:
-        """Never known before."""
-        raise LookupError(entity)
-
-    def secret(self, path: str, key: str | None) -> Value:
-        """Not looked up inside of another name."""
-        raise LookupError(path)
-
-    def artifact(self, entity: str, name: str) -> Value:
-        """Never part of a name."""
-        raise LookupError(entity)
-
-    def nodes_of_type(self, type_name: str) -> Value:
-        """Never part of a name."""
-        raise LookupError(type_name)

@@ -480,6 +480,26 @@ CYCLIC_INLINE = _code(
     "A workflow is, over others, put into itself.",
     "Break the circle of `inline`.",
 )
+JOB_REFUSED = _code(
+    "T0708",
+    "Job that would be refused",
+    "A job cannot be made from what the topology says, whatever its inputs are: something is missing, or has a value "
+    "that makes no sense. As a warning: none of the sites that are known could run it.",
+    "Mend the property that the message names.",
+)
+NO_SUBMISSION = _code(
+    "T0709",
+    "Job that is run without being submitted",
+    "A workflow calls Runnable.run, which watches the job of a node, and never submits one.",
+    "Call Runnable.submit of the node before.",
+)
+SCRIPT_VARIABLE = _code(
+    "T0710",
+    "Input named in a script",
+    "The text of a batch script is taken as it is: ${name} in it is a variable of the shell, not the workflow input of "
+    "that name, and is empty there unless it is set.",
+    'Give the input to the script as a variable: environment: { name: "${name}" }.',
+)
 
 UNKNOWN_MEMBER = _code(
     "T0801",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from orchestrator.model.expressions import Call, Expression, Function, ListOf, Literal, MapOf
 from orchestrator.model.problems import Problems
@@ -10,7 +10,7 @@ from orchestrator.model.source import Span
 from orchestrator.model.topology import interface_name
 from orchestrator.tosca import codes
 from orchestrator.tosca.dialects import FUNCTIONS
-from orchestrator.tosca.names import did_you_mean
+from orchestrator.tosca.names import did_you_mean, nearest
 from orchestrator.tosca.tree import List, Map, Scalar, Tree
 
 _ARGUMENTS: dict[Function, tuple[int, int | None]] = {
@@ -81,6 +81,8 @@ def _check(call: Call, key: Scalar, trees: list[Tree], problems: Problems, input
         problems.error(codes.BAD_FUNCTION, "the first argument of join is a list", trees[0].span)
     if call.function is Function.TOKEN and isinstance(trees[2], Scalar) and not isinstance(trees[2].native, int):
         problems.error(codes.BAD_FUNCTION, "the third argument of token is a whole number", trees[2].span)
+    if call.function in _TEXT_FUNCTIONS:
+        _check_texts(call, key, problems)
     first = trees[0]
     if inputs is None or call.function is not Function.GET_INPUT or not isinstance(first, Scalar):
         return
@@ -88,6 +90,21 @@ def _check(call: Call, key: Scalar, trees: list[Tree], problems: Problems, input
         message = f"there is no input {first.text!r}"
         hint = did_you_mean(first.text, inputs) or "add it under inputs"
         problems.error(codes.UNKNOWN_INPUT, message, first.span, hint)
+
+
+def _check_texts(call: Call, key: Scalar, problems: Problems) -> None:
+    """What is put together is text: a map is none, and often a function that is misspelt."""
+    parts = call.arguments
+    if call.function is Function.JOIN and isinstance(parts[0], ListOf):
+        parts = (*parts[0].items, *parts[1:])
+    for part in parts:
+        entries = part.entries if isinstance(part, MapOf) else part.value if isinstance(part, Literal) else None
+        if isinstance(entries, Mapping):
+            name, colon, _ = str(next(iter(entries), "")).partition(":")
+            meant = name if name in FUNCTIONS else nearest(name, FUNCTIONS)
+            blank = ", with a blank after the colon" if colon else ""
+            hint = f"write {{ {meant}: … }}{blank}" if meant is not None else None
+            problems.error(codes.BAD_FUNCTION, f"an argument of {key.text} is a text, not a map", part.span, hint)
 
 
 def read_untyped(tree: Tree, problems: Problems, inputs: Inputs = None) -> Expression:

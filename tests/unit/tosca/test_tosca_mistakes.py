@@ -335,6 +335,7 @@ MISTAKES = {
     "unknown input": ("T0601", value("number: { get_input: §dept }")),
     "function without arguments": ("T0602", value("colour: { §get_property: [ SELF ] }")),
     "token with too many arguments": ("T0602", value("colour: { §token: [ a, b, 1, 2 ] }")),
+    "a map in a text": ("T0602", value("colour: { concat: [ §{get_input:colour}, x ] }")),
     "index of a list": ("T0602", value("colour: { get_property: [ SELF, tags, §first ] }")),
     "path into a number": ("T0602", value("colour: { get_property: [ SELF, number, §a ] }")),
     "function of an unknown node": ("T0603", value("colour: { get_attribute: [ §servr, address ] }")),
@@ -448,7 +449,7 @@ def test_there_are_enough_kinds() -> None:
     assert len(MISTAKES) >= 80
 
 
-ELSEWHERE = {"T0101", "T0102", "T0103", "T0210", "T0303", "T0311", "T0312", "T0313", "T0314", "T0810", "T0901"}
+ELSEWHERE = {"T0101", "T0102", "T0103", "T0210", "T0303", "T0311", "T0312", "T0313", "T0314", "T0708", "T0709", "T0710", "T0810", "T0901"}
 """Codes that need files of their own; the tests below and beside have them."""
 
 
