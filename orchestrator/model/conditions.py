@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from orchestrator.model.values import Value
 
-_OPERATORS: Mapping[str, Callable[[Value, Value], bool]] = {
+OPERATORS: Mapping[str, Callable[[Value, Value], bool]] = {
     "equal": lambda value, wanted: _same(value, wanted),
     "greater_than": lambda value, bound: value > bound,
     "greater_or_equal": lambda value, bound: value >= bound,
@@ -54,7 +54,7 @@ def _constraint(value: Value, constraint: Value) -> bool:
     if not isinstance(constraint, Mapping):
         return _same(value, constraint)
     try:
-        return all(_OPERATORS[operator](value, bound) for operator, bound in constraint.items())
+        return all(OPERATORS[operator](value, bound) for operator, bound in constraint.items())
     except KeyError as error:
         raise ValueError(f"there is no constraint operator {error.args[0]!r}") from error
     except TypeError:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 
 from orchestrator.model.problems import Problems, Related
-from orchestrator.model.topology import NodeTemplate, Topology
+from orchestrator.model.topology import NodeTemplate, Relationship, Topology
 from orchestrator.tosca import codes
 from orchestrator.tosca.cycles import find_cycles
 from orchestrator.tosca.function_checks import FunctionChecker, property_edges
@@ -17,6 +17,7 @@ def check_topology(topology: Topology, types: TypeTable, problems: Problems) -> 
     """Circles of requirements and of properties, and functions that name what is not there."""
     check_requirement_circles(topology.node_templates, problems)
     check_property_circles(topology.node_templates, problems)
+    check_capability_occurrences(topology, types, problems)
     checker = FunctionChecker(topology, types, problems)
     for template in topology.node_templates.values():
         checker.template(template)
@@ -44,6 +45,25 @@ def check_requirement_circles(templates: Mapping[str, NodeTemplate], problems: P
                 notes.append(Related(f"{source} requires {target}", relationship.span))
         place = notes[0].span if notes else templates[circle[0]].span
         problems.error(codes.CYCLIC_REQUIREMENTS, message, place, "remove one of these requirements", *notes[1:])
+
+
+def check_capability_occurrences(topology: Topology, types: TypeTable, problems: Problems) -> None:
+    """Capabilities that more relationships use than the upper bound of their occurrences allows."""
+    taken: dict[tuple[str, str], list[Relationship]] = {}
+    for template in topology.node_templates.values():
+        for relationship in template.relationships:
+            if relationship.capability is not None:
+                taken.setdefault((relationship.target, relationship.capability), []).append(relationship)
+    for (target, name), relationships in taken.items():
+        node_type = types.whole_node(topology.node_templates[target].type)
+        definition = node_type.capabilities.get(name) if node_type is not None else None
+        high = definition.occurrences[1] if definition is not None else None
+        if high is not None and len(relationships) > high:
+            message = (
+                f"the capability {name} of {target} is used {len(relationships)} times, {high} at most are allowed"
+            )
+            place = relationships[high].span or topology.node_templates[target].span
+            problems.error(codes.TOO_MANY_REQUIREMENTS, message, place, "let it require another node")
 
 
 def check_property_circles(templates: Mapping[str, NodeTemplate], problems: Problems) -> None:

@@ -519,6 +519,11 @@ UNKNOWN_DIRECTIVE = _code(
     "A node template has a directive that is none of select, substitute, selectable and substitutable.",
     "Check the spelling.",
 )
+NOT_CARRIED_OUT = _code(
+    "T0804",
+    "Keyname that is not carried out",
+    "TOSCA knows this keyname, or this value, and orch does not carry it out: what it asks for does not happen.",
+    "Remove it, if nothing depends on it; else bring it about in another way.",
 SHARED_TARGET = _code(
     "T0810",
     "Two transfers to one file",

@@ -7,35 +7,14 @@ from collections.abc import Callable, Mapping
 from orchestrator.model.expressions import Expression
 from orchestrator.model.problems import Problems, Related
 from orchestrator.model.topology import PropertyDefinition, Schema
-from orchestrator.tosca import codes
+from orchestrator.tosca import codes, grammar
 from orchestrator.tosca.constraints import read_constraints
 from orchestrator.tosca.fields import as_map, as_scalar, check_keynames, text_of
+from orchestrator.tosca.names import did_you_mean
 from orchestrator.tosca.scalars import SIMPLE_TYPES, NotOfType
 from orchestrator.tosca.tree import Map, Scalar, Tree
 from orchestrator.tosca.values import ValueReader
 
-DEFINITION_KEYNAMES = frozenset(
-    (
-        "type",
-        "description",
-        "required",
-        "default",
-        "value",
-        "status",
-        "constraints",
-        "key_schema",
-        "entry_schema",
-        "external-schema",
-        "external_schema",
-        "metadata",
-        "tags",
-        "mapping",
-        "outputs",
-    )
-)
-_SCHEMA_KEYNAMES = frozenset(
-    ("type", "description", "constraints", "key_schema", "entry_schema", "required", "metadata")
-)
 TypeLookup = Callable[[Scalar], str | None]
 """The full name of a data type (or built-in type) as written; None, with a problem, when there is none."""
 Derives = Callable[[str, str], bool]
@@ -92,7 +71,8 @@ class DefinitionReader:
             return inherited or PropertyDefinition(
                 key.text, Schema("any" if not needs_type else "string"), span=key.span
             )
-        check_keynames(body, DEFINITION_KEYNAMES, f"the definition of {key.text!r}", self._problems)
+        check_keynames(body, grammar.DEFINITION, f"the definition of {key.text!r}", self._problems)
+        self._check_status(body)
         schema = self._schema(key, body, inherited, needs_type)
         required = inherited.required if inherited is not None else True
         return PropertyDefinition(
@@ -104,6 +84,12 @@ class DefinitionReader:
             or (inherited.description if inherited else ""),
             key.span,
         )
+
+    def _check_status(self, body: Map) -> None:
+        status = as_scalar(body.get("status"), "status", self._problems)
+        if status is not None and status.text not in grammar.STATUSES:
+            hint = did_you_mean(status.text, grammar.STATUSES)
+            self._problems.error(codes.WRONG_VALUE, f"there is no status {status.text!r}", status.span, hint)
 
     def defaults(
         self, tree: Tree | None, definitions: dict[str, PropertyDefinition], word: str, keyname: str = "default"
@@ -171,7 +157,7 @@ class DefinitionReader:
         fields = as_map(entry, keyname, self._problems)
         if fields is None:
             return None
-        check_keynames(fields, _SCHEMA_KEYNAMES, keyname, self._problems)
+        check_keynames(fields, grammar.SCHEMA, keyname, self._problems)
         written = as_scalar(fields.get("type"), "type", self._problems)
         name = self._lookup(written) if written is not None else None
         if name is None:

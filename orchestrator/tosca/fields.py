@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.model.problems import Problems
 from orchestrator.tosca import codes
+from orchestrator.tosca.grammar import passed_over
 from orchestrator.tosca.names import nearest
 from orchestrator.tosca.tree import List, Map, Scalar, Tree, kind_of
 
@@ -73,8 +74,16 @@ def named_items(tree: Tree | None, what: str, problems: Problems) -> Iterator[tu
             problems.error(codes.WRONG_KIND, f"an item of {what} is a map, not {kind_of(item)}", item.span)
 
 
+def check_carried_out(tree: Map, known: frozenset[str], what: str, problems: Problems) -> None:
+    """Tell of keynames that orch does not carry out."""
+    for name, note in passed_over(known, tree.entries).items():
+        message = f"{name!r} of {what} is not carried out: {note}"
+        problems.warning(codes.NOT_CARRIED_OUT, message, tree.key(name).span, "remove it, if nothing depends on it")
+
+
 def check_keynames(tree: Map, known: frozenset[str], what: str, problems: Problems) -> None:
-    """Report keynames that mean nothing here: an error when one looks misspelt, else a warning."""
+    """Report keynames that mean nothing here (an error when one looks misspelt), or that orch does not carry out."""
+    check_carried_out(tree, known, what, problems)
     if tree.entries.keys() <= known:
         return
     for name, (key, _) in tree.entries.items():

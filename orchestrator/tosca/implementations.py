@@ -8,9 +8,10 @@ from pathlib import Path
 from orchestrator import resources
 from orchestrator.model.problems import Problems
 from orchestrator.model.topology import ArtifactDefinition, Implementation
-from orchestrator.tosca import codes
+from orchestrator.tosca import codes, grammar
 from orchestrator.tosca.fields import as_list, as_map, as_scalar, check_keynames, named_items, scalars_of, text_of
 from orchestrator.tosca.imports import Document
+from orchestrator.tosca.names import did_you_mean
 from orchestrator.tosca.scalars import unit_value
 from orchestrator.tosca.tree import Map, Scalar, Tree, kind_of, parse_number
 
@@ -25,23 +26,6 @@ _TYPES_BY_ENDING = {
     ".yaml": "tosca.artifacts.Implementation.Ansible",
     ".ansible": "org.alien4cloud.artifacts.AnsiblePlaybook",
 }
-_IMPLEMENTATION_KEYNAMES = frozenset(
-    ("primary", "dependencies", "operation_host", "timeout", "file", "type", "repository", "description", "inputs")
-)
-_ARTIFACT_KEYNAMES = frozenset(
-    (
-        "file",
-        "type",
-        "repository",
-        "description",
-        "deploy_path",
-        "version",
-        "checksum",
-        "checksum_algorithm",
-        "properties",
-        "metadata",
-    )
-)
 IsA = Callable[[str, str], bool]
 
 
@@ -91,13 +75,13 @@ def read_implementation(
         message = f"an implementation is a file or a map, not {kind_of(tree)}"
         problems.error(codes.WRONG_KIND, message, tree.span)
         return None
-    check_keynames(tree, _IMPLEMENTATION_KEYNAMES, "an implementation", problems)
+    check_keynames(tree, grammar.IMPLEMENTATION, "an implementation", problems)
     primary = tree.get("primary")
     source = primary if isinstance(primary, Map) else tree
     file = as_scalar(
         primary if isinstance(primary, Scalar) else source.get("file"), "the implementation's file", problems
     )
-    host = text_of(tree.get("operation_host"), "operation_host", problems) or None
+    host = operation_host(tree.get("operation_host"), problems)
     timeout = _timeout(tree.get("timeout"), problems)
     dependencies = tuple(_dependencies(tree.get("dependencies"), problems))
     if file is None:
@@ -107,6 +91,18 @@ def read_implementation(
     written_type = as_scalar(source.get("type"), "type", problems)
     type_name = written_type.text if written_type is not None else None
     return _of_file(file, type_name, dependencies, host, timeout, document, artifacts, is_artifact, problems)
+
+
+def operation_host(tree: Tree | None, problems: Problems) -> str | None:
+    """Where an operation is to run; a word that stands for no place is a problem."""
+    written = as_scalar(tree, "operation_host", problems)
+    if written is None or not written.text:
+        return None
+    if written.text.upper() not in grammar.OPERATION_HOSTS:
+        message = f"{written.text!r} is no place for an operation to run"
+        hint = did_you_mean(written.text.upper(), grammar.OPERATION_HOSTS)
+        problems.error(codes.WRONG_VALUE, message, written.span, hint)
+    return written.text
 
 
 def _dependencies(tree: Tree | None, problems: Problems) -> list[str]:
@@ -181,7 +177,7 @@ def read_artifacts(
         fields = as_map(body, f"the artifact {key.text!r}", problems)
         if fields is None:
             continue
-        check_keynames(fields, _ARTIFACT_KEYNAMES, "an artifact", problems)
+        check_keynames(fields, grammar.ARTIFACT, "an artifact", problems)
         written = as_scalar(fields.get("type"), "type", problems)
         type_name = (check_type(written) if written else None) or (parent.type if parent else "tosca.artifacts.File")
         file = as_scalar(fields.get("file"), "file", problems)

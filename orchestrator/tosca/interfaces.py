@@ -22,20 +22,15 @@ from orchestrator.model.topology import (
     PropertyDefinition,
     interface_name,
 )
-from orchestrator.tosca import codes
-from orchestrator.tosca.definitions import DEFINITION_KEYNAMES, DefinitionReader
-from orchestrator.tosca.fields import as_map, check_keynames, scalars_of, text_of
+from orchestrator.tosca import codes, grammar
+from orchestrator.tosca.definitions import DefinitionReader
+from orchestrator.tosca.fields import as_map, check_carried_out, check_keynames, scalars_of, text_of
 from orchestrator.tosca.functions import Inputs, read_untyped
 from orchestrator.tosca.implementations import IsA, read_implementation
 from orchestrator.tosca.imports import Document
 from orchestrator.tosca.tree import List, Map, Scalar, Tree, kind_of
 from orchestrator.tosca.values import ValueReader
 
-_INTERFACE_KEYNAMES = frozenset(
-    ("type", "inputs", "operations", "notifications", "description", "derived_from", "metadata", "version")
-)
-_OPERATION_KEYNAMES = frozenset(("description", "implementation", "inputs", "outputs", "operation_host", "metadata"))
-_NOTIFICATION_KEYNAMES = frozenset(("description", "implementation", "outputs"))
 _IMPLEMENTATION_MARKS = ("primary", "file")
 
 
@@ -194,12 +189,13 @@ class InterfaceReader:
         if body is None:
             return InterfaceParts(name)
         typed = inherited.inputs.definitions if inherited else {}
+        check_carried_out(body, grammar.INTERFACE, f"the interface {name}", self._problems)
         inputs = self._inputs(body.get("inputs"), typed)
         written = dict(body.entries)
         operations: dict[str, OperationParts] = {}
         grouped = as_map(body.get("operations"), "operations", self._problems)
         entries = list(grouped.items()) if grouped is not None else []
-        entries += [(k, v) for keyname, (k, v) in written.items() if keyname not in _INTERFACE_KEYNAMES]
+        entries += [(k, v) for keyname, (k, v) in written.items() if keyname not in grammar.INTERFACE]
         for operation_key, operation in entries:
             before = inherited.operations.get(operation_key.text) if inherited else None
             operations[operation_key.text] = self._operation(operation_key, operation, before, typed)
@@ -218,7 +214,7 @@ class InterfaceReader:
         fields = as_map(tree, f"the notification {key.text!r}", self._problems)
         if fields is None:
             return Notification(key.text, span=key.span)
-        check_keynames(fields, _NOTIFICATION_KEYNAMES, f"the notification {key.text!r}", self._problems)
+        check_keynames(fields, grammar.NOTIFICATION, f"the notification {key.text!r}", self._problems)
         written = fields.get("implementation")
         return Notification(
             key.text,
@@ -243,7 +239,7 @@ class InterfaceReader:
             return OperationParts(key.text, span=key.span)
         if "implementation" not in tree and any(mark in tree for mark in _IMPLEMENTATION_MARKS):
             return OperationParts(key.text, implementation=self._implementation(tree), span=key.span)
-        check_keynames(tree, _OPERATION_KEYNAMES, f"the operation {key.text!r}", self._problems)
+        check_keynames(tree, grammar.OPERATION, f"the operation {key.text!r}", self._problems)
         typed = {**interface_inputs, **(inherited.inputs.definitions if inherited else {})}
         written = tree.get("implementation")
         return OperationParts(
@@ -299,7 +295,7 @@ class InterfaceReader:
 
 def is_definition(body: Map) -> bool:
     """Whether the map behind the name of an input defines it; else it is its value."""
-    if not body.entries or not body.entries.keys() <= DEFINITION_KEYNAMES:
+    if not body.entries or not body.entries.keys() <= grammar.DEFINITION:
         return False
     written = body.get("type")
     if written is not None:

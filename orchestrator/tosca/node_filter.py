@@ -9,13 +9,11 @@ import msgspec
 from orchestrator.model.expressions import Expression, Literal
 from orchestrator.model.problems import Problems
 from orchestrator.model.topology import Constraint, NodeTemplate, PropertyDefinition
-from orchestrator.tosca import codes
+from orchestrator.tosca import codes, grammar
 from orchestrator.tosca.constraints import OPERATORS, read_constraints, shown, violated
 from orchestrator.tosca.fields import as_map, check_keynames, named_items
 from orchestrator.tosca.tree import List, Map, Scalar, Tree, empty_map, scalar_at
 from orchestrator.tosca.types import CAPABILITY, TypeTable
-
-_KEYNAMES = frozenset(("properties", "capabilities"))
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -37,12 +35,12 @@ def read_filter(tree: Tree | None, problems: Problems) -> NodeFilter | None:
     body = as_map(tree, "node_filter", problems)
     if body is None:
         return None
-    check_keynames(body, _KEYNAMES, "node_filter", problems)
+    check_keynames(body, grammar.NODE_FILTER, "node_filter", problems)
     capabilities = []
     for key, value in named_items(body.get("capabilities"), "capabilities", problems):
         fields = as_map(value, f"the filter of the capability {key.text!r}", problems)
         if fields is not None:
-            check_keynames(fields, _KEYNAMES, "the filter of a capability", problems)
+            check_keynames(fields, grammar.NODE_FILTER, "the filter of a capability", problems)
             capabilities.append((key, _conditions(fields.get("properties"), problems)))
     return NodeFilter(_conditions(body.get("properties"), problems), tuple(capabilities))
 

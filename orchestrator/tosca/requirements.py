@@ -17,7 +17,7 @@ from orchestrator.model.topology import (
     RelationshipType,
     RequirementDefinition,
 )
-from orchestrator.tosca import codes
+from orchestrator.tosca import codes, grammar
 from orchestrator.tosca.fields import as_map, as_scalar, check_keynames, named_items
 from orchestrator.tosca.functions import Inputs
 from orchestrator.tosca.imports import Document
@@ -27,22 +27,6 @@ from orchestrator.tosca.node_filter import NodeFilter, read_filter, unmet
 from orchestrator.tosca.tree import Map, Place, Scalar, Tree
 from orchestrator.tosca.types import CAPABILITY, NODE, RELATIONSHIP, TypeTable
 
-_KEYNAMES = frozenset(
-    (
-        "node",
-        "capability",
-        "relationship",
-        "node_filter",
-        "occurrences",
-        "assignment",
-        "description",
-        "directives",
-        "count",
-    )
-)
-_RELATIONSHIP_KEYNAMES = frozenset(
-    ("type", "properties", "attributes", "interfaces", "description", "metadata", "copy")
-)
 _BY_CAPABILITY = {
     "tosca.capabilities.Container": "tosca.relationships.HostedOn",
     "tosca.capabilities.Compute": "tosca.relationships.HostedOn",
@@ -52,7 +36,6 @@ _BY_CAPABILITY = {
     "tosca.capabilities.network.Bindable": "tosca.relationships.network.BindsTo",
 }
 _DEFAULT_RELATIONSHIP = "tosca.relationships.DependsOn"
-_OPEN_DIRECTIVES = frozenset(("select", "selectable", "substitute", "substitutable"))
 
 
 class RequirementReader:
@@ -118,7 +101,7 @@ class RequirementReader:
         body = tree if isinstance(tree, Map) else None
         node = as_scalar(body.get("node") if body is not None else tree, "node", self._problems)
         if body is not None:
-            check_keynames(body, _KEYNAMES, f"the requirement {key.text!r}", self._problems)
+            check_keynames(body, grammar.REQUIREMENT_ASSIGNMENT, f"the requirement {key.text!r}", self._problems)
         wanted = read_filter(body.get("node_filter") if body is not None else None, self._problems)
         target = self._target(key, node, definition, template, wanted)
         if target is None:
@@ -267,7 +250,7 @@ class RequirementReader:
         body = tree if isinstance(tree, Map) else None
         written = as_scalar(body.get("type") if body is not None else tree, "relationship", self._problems)
         if body is not None:
-            check_keynames(body, _RELATIONSHIP_KEYNAMES, "a relationship", self._problems)
+            check_keynames(body, grammar.RELATIONSHIP, "a relationship", self._problems)
         if written is None:
             name = (definition.relationship if definition else None) or self._relationship_for(capability, target)
             return self._filled(name, body, None)
@@ -373,7 +356,7 @@ class RequirementReader:
 
     def _may_stay_open(self, template: NodeTemplate, name: str) -> bool:
         return (
-            bool(_OPEN_DIRECTIVES & set(template.directives))
+            bool(grammar.DIRECTIVES & set(template.directives))
             or (template.name, name) in self._substituted
             or template.type in self._types.substituted
         )

@@ -19,7 +19,7 @@ from orchestrator.model.topology import (
     interface_name,
 )
 from orchestrator.model.values import Value
-from orchestrator.tosca import codes
+from orchestrator.tosca import codes, grammar
 from orchestrator.tosca.fields import as_map, as_scalar, check_keynames, scalars_of, text_of
 from orchestrator.tosca.functions import Inputs, read_untyped
 from orchestrator.tosca.implementations import read_artifacts
@@ -30,25 +30,6 @@ from orchestrator.tosca.node_filter import read_filter
 from orchestrator.tosca.tree import Map, Place, Scalar, Tree, plain_value
 from orchestrator.tosca.types import ARTIFACT, CAPABILITY, NODE, TypeTable
 
-_KEYNAMES = frozenset(
-    (
-        "type",
-        "description",
-        "metadata",
-        "directives",
-        "properties",
-        "attributes",
-        "requirements",
-        "capabilities",
-        "interfaces",
-        "artifacts",
-        "node_filter",
-        "copy",
-        "tags",
-        "occurrences",
-    )
-)
-_DIRECTIVES = frozenset(("select", "selectable", "substitute", "substitutable"))
 _CLOSED_INTERFACES = (STANDARD, CONFIGURE)
 EVERY_NODE_HAS = frozenset(("tosca_id", "tosca_name", "state"))
 """Attributes of tosca.nodes.Root, which an orchestrator sets on every node."""
@@ -73,12 +54,13 @@ class TemplateReader:
                 self._no_type(key)
             return None
         body = self.with_copied(body, all_templates)
-        check_keynames(body, _KEYNAMES, f"the node template {key.text!r}", self._problems)
+        check_keynames(body, grammar.NODE_TEMPLATE, f"the node template {key.text!r}", self._problems)
         node_type = self._type_of(key, body)
         metadata = as_map(body.get("metadata"), "metadata", self._problems)
+        directives = self._directives(body)
         common = {
             "name": key.text,
-            "directives": self._directives(body),
+            "directives": directives,
             "metadata": plain_value(metadata) if metadata is not None else {},
             "description": text_of(body.get("description"), "description", self._problems),
             "span": key.span,
@@ -87,6 +69,8 @@ class TemplateReader:
         }
         if node_type is None:
             return self._untyped(body, common)
+        if grammar.DIRECTIVES.intersection(directives) and not node_type.abstract:
+            self._not_replaced(key, body)
         return NodeTemplate(
             **common,
             type=node_type.name,
@@ -136,11 +120,17 @@ class TemplateReader:
     def _directives(self, body: Map) -> tuple[str, ...]:
         found = scalars_of(body.get("directives"), "directives", self._problems)
         for directive in found:
-            if directive.text not in _DIRECTIVES:
+            if directive.text not in grammar.DIRECTIVES:
                 message = f"there is no directive {directive.text!r}"
-                hint = did_you_mean(directive.text, _DIRECTIVES)
+                hint = did_you_mean(directive.text, grammar.DIRECTIVES)
                 self._problems.error(codes.UNKNOWN_DIRECTIVE, message, directive.span, hint)
         return tuple(directive.text for directive in found)
+
+    def _not_replaced(self, key: Scalar, body: Map) -> None:
+        message = f"directives of {key.text} are not carried out: orch puts no other node in its place"
+        place = body.get("directives")
+        hint = "its own operations are carried out; only abstract types, such as AbstractEnvironment, get a site"
+        self._problems.warning(codes.NOT_CARRIED_OUT, message, place.span if place else key.span, hint)
 
     def _untyped(self, body: Map, common: dict[str, object]) -> NodeTemplate:
         """What can be known of a template of an unknown type."""
@@ -220,8 +210,7 @@ class TemplateReader:
             fields = as_map(tree, f"the capability {name!r}", self._problems)
             if fields is None:
                 continue
-            known = frozenset(("properties", "attributes", "occurrences", "type", "directives"))
-            check_keynames(fields, known, f"the capability {name!r}", self._problems)
+            check_keynames(fields, grammar.CAPABILITY_ASSIGNMENT, f"the capability {name!r}", self._problems)
             if not self._types.complete(CAPABILITY, definition.type):
                 continue
             owner = f"capability {name!r} of {key.text}"

@@ -22,9 +22,9 @@ from orchestrator.model.topology import (
     SubstitutionMapping,
     Topology,
 )
-from orchestrator.tosca import codes
+from orchestrator.tosca import codes, grammar
 from orchestrator.tosca.checks import check_topology
-from orchestrator.tosca.definitions import DEFINITION_KEYNAMES, with_default
+from orchestrator.tosca.definitions import with_default
 from orchestrator.tosca.fields import as_list, as_map, as_scalar, check_keynames, named_items, scalars_of, text_of
 from orchestrator.tosca.functions import Inputs, read_untyped
 from orchestrator.tosca.imports import Document
@@ -33,60 +33,21 @@ from orchestrator.tosca.node_filter import read_filter
 from orchestrator.tosca.requirements import RequirementReader, with_relationships
 from orchestrator.tosca.templates import TemplateReader, definitions_of
 from orchestrator.tosca.tree import List, Map, Scalar, Tree, empty_map, plain_value
+from orchestrator.tosca.triggers import check_triggers
 from orchestrator.tosca.types import ARTIFACT, CAPABILITY, DATA, GROUP, NODE, POLICY, RELATIONSHIP, TypeTable
 from orchestrator.tosca.workflows import WorkflowReader, inputs_of
-
-_ROOT_KEYNAMES = frozenset(
-    (
-        "tosca_definitions_version",
-        "namespace",
-        "metadata",
-        "template_name",
-        "template_author",
-        "template_version",
-        "description",
-        "dsl_definitions",
-        "repositories",
-        "imports",
-        "artifact_types",
-        "data_types",
-        "capability_types",
-        "interface_types",
-        "relationship_types",
-        "node_types",
-        "group_types",
-        "policy_types",
-        "topology_template",
-        "tosca_default_namespace",
-        "tags",
-        "profile",
-    )
-)
-_TOPOLOGY_KEYNAMES = frozenset(
-    (
-        "description",
-        "inputs",
-        "outputs",
-        "node_templates",
-        "relationship_templates",
-        "groups",
-        "policies",
-        "workflows",
-        "substitution_mappings",
-        "metadata",
-    )
-)
-_SUBSTITUTION_KEYNAMES = frozenset(
-    ("node_type", "substitution_filter", "properties", "attributes", "capabilities", "requirements", "interfaces")
-)
 
 
 def build_topology(document: Document, types: TypeTable, problems: Problems) -> Topology:
     """The model of the root document, whose types (and imports) are in ``types``."""
     root = document.root
-    check_keynames(root, _ROOT_KEYNAMES, "a service template", problems)
+    repositories = as_map(root.get("repositories"), "repositories", problems)
+    for key, repository in repositories.items() if repositories is not None else ():
+        if isinstance(repository, Map):
+            check_keynames(repository, grammar.REPOSITORY, f"the repository {key.text!r}", problems)
+    check_keynames(root, grammar.SERVICE_TEMPLATE, "a service template", problems)
     body = as_map(root.get("topology_template"), "topology_template", problems) or empty_map(root)
-    check_keynames(body, _TOPOLOGY_KEYNAMES, "a topology template", problems)
+    check_keynames(body, grammar.TOPOLOGY, "a topology template", problems)
     reader = _TopologyReader(document, types, body, problems)
     topology = reader.read()
     check_topology(topology, types, problems)
@@ -163,7 +124,7 @@ class _TopologyReader:
         outputs = as_map(self._body.get("outputs"), "outputs", self._problems)
         found = {}
         for key, tree in outputs.items() if outputs is not None else ():
-            if isinstance(tree, Map) and tree.entries.keys() <= DEFINITION_KEYNAMES:
+            if isinstance(tree, Map) and tree.entries.keys() <= grammar.DEFINITION:
                 definition = self._types.definitions.read(key, tree, needs_type=False)
                 value = tree.get("value") or tree.get("default")
             else:
@@ -176,6 +137,7 @@ class _TopologyReader:
 
     def _templates(self, inputs: Inputs) -> dict[str, NodeTemplate]:
         tree = as_map(self._body.get("node_templates"), "node_templates", self._problems)
+        self._check_relationship_templates()
         if tree is None:
             return {}
         reader = TemplateReader(self._document, self._types, self._problems, inputs)
@@ -200,6 +162,15 @@ class _TopologyReader:
                 templates[key.text] = with_relationships(template, requirements.read(template, copied))
         return templates
 
+    def _check_relationship_templates(self) -> None:
+        """Relationship templates are read where a requirement names them; here are those that none does, too."""
+        tree = as_map(self._body.get("relationship_templates"), "relationship_templates", self._problems)
+        for key, body in tree.items() if tree is not None else ():
+            fields = as_map(body, f"the relationship template {key.text!r}", self._problems)
+            if fields is not None:
+                check_keynames(fields, grammar.RELATIONSHIP, f"the relationship template {key.text!r}", self._problems)
+                self._type_name(RELATIONSHIP, fields.get("type"), "tosca.relationships.Root")
+
     def _groups(self, templates: Mapping[str, NodeTemplate], inputs: Inputs) -> dict[str, Group]:
         tree = as_map(self._body.get("groups"), "groups", self._problems)
         found: dict[str, Group] = {}
@@ -207,20 +178,7 @@ class _TopologyReader:
             fields = as_map(body, f"the group {key.text!r}", self._problems)
             if fields is None:
                 continue
-            known = frozenset(
-                (
-                    "type",
-                    "description",
-                    "members",
-                    "properties",
-                    "attributes",
-                    "interfaces",
-                    "metadata",
-                    "targets",
-                    "policies",
-                )
-            )
-            check_keynames(fields, known, f"the group {key.text!r}", self._problems)
+            check_keynames(fields, grammar.GROUP, f"the group {key.text!r}", self._problems)
             type_name = self._type_name(GROUP, fields.get("type"), "tosca.groups.Root")
             group_type = self._types.group(type_name)
             written = fields.get("members") or fields.get("targets")
@@ -238,13 +196,13 @@ class _TopologyReader:
             fields = as_map(body, f"the policy {key.text!r}", self._problems)
             if fields is None:
                 continue
-            known = frozenset(("type", "description", "targets", "properties", "triggers", "metadata"))
-            check_keynames(fields, known, f"the policy {key.text!r}", self._problems)
+            check_keynames(fields, grammar.POLICY, f"the policy {key.text!r}", self._problems)
             type_name = self._type_name(POLICY, fields.get("type"), "tosca.policies.Root")
             policy_type = self._types.policy(type_name)
             targets = scalars_of(fields.get("targets"), "targets", self._problems)
             self._check_members(targets, templates, groups, f"the policy {key.text!r}")
             triggers = as_map(fields.get("triggers"), "triggers", self._problems)
+            check_triggers(triggers, self._problems)
             properties = self._values(fields, policy_type.properties if policy_type else None, key, inputs)
             found.append(
                 Policy(
@@ -304,7 +262,7 @@ class _TopologyReader:
         tree = as_map(self._body.get("substitution_mappings"), "substitution_mappings", self._problems)
         if tree is None:
             return None
-        check_keynames(tree, _SUBSTITUTION_KEYNAMES, "substitution_mappings", self._problems)
+        check_keynames(tree, grammar.SUBSTITUTION, "substitution_mappings", self._problems)
         written = as_scalar(tree.get("node_type"), "node_type", self._problems)
         if written is None:
             place = tree.key("node_type") if "node_type" in tree else self._body.key("substitution_mappings")
@@ -325,8 +283,7 @@ class _TopologyReader:
                 self._check_mapping(target, section, templates)
         conditions = as_map(tree.get("substitution_filter"), "substitution_filter", self._problems)
         if conditions is not None:
-            known = frozenset(("node_filter", "properties", "capabilities"))
-            check_keynames(conditions, known, "substitution_filter", self._problems)
+            check_keynames(conditions, grammar.NODE_FILTER | {"node_filter"}, "substitution_filter", self._problems)
             nested = conditions.get("node_filter")
             read_filter(nested if nested is not None else conditions, self._problems)
         data = {key.text: plain_value(value) for key, value in tree.items() if key.text != "node_type"}

@@ -24,7 +24,7 @@ from orchestrator.model.topology import (
     TypeBase,
 )
 from orchestrator.model.values import Value
-from orchestrator.tosca import codes
+from orchestrator.tosca import codes, grammar
 from orchestrator.tosca.constraints import UNBOUNDED, read_constraints
 from orchestrator.tosca.definitions import DefinitionReader
 from orchestrator.tosca.dialects import shorthands_of
@@ -35,6 +35,7 @@ from orchestrator.tosca.interfaces import InterfaceParts, InterfaceReader, inter
 from orchestrator.tosca.names import did_you_mean
 from orchestrator.tosca.scalars import BUILT_IN_TYPES
 from orchestrator.tosca.tree import List, Map, Scalar, Tree, kind_of, plain_value
+from orchestrator.tosca.triggers import check_triggers
 from orchestrator.tosca.values import ValueReader
 
 NODE, RELATIONSHIP, CAPABILITY = "node_types", "relationship_types", "capability_types"
@@ -63,17 +64,14 @@ _WORDS = {
     POLICY: "policy type",
     GROUP: "group type",
 }
-_COMMON = {"derived_from", "version", "metadata", "description", "tags", "abstract"}
-_KEYNAMES: Mapping[str, frozenset[str]] = {
-    NODE: frozenset(_COMMON | {"properties", "attributes", "requirements", "capabilities", "interfaces", "artifacts"}),
-    RELATIONSHIP: frozenset(
-        _COMMON | {"properties", "attributes", "interfaces", "valid_target_types", "valid_source_types", "artifacts"}
-    ),
-    CAPABILITY: frozenset(_COMMON | {"properties", "attributes", "valid_source_types"}),
-    DATA: frozenset(_COMMON | {"properties", "constraints", "key_schema", "entry_schema"}),
-    ARTIFACT: frozenset(_COMMON | {"mime_type", "file_ext", "properties"}),
-    POLICY: frozenset(_COMMON | {"properties", "targets", "triggers"}),
-    GROUP: frozenset(_COMMON | {"properties", "attributes", "members", "interfaces", "requirements", "capabilities"}),
+_KEYNAMES: Mapping[str, grammar.Keynames] = {
+    NODE: grammar.NODE_TYPE,
+    RELATIONSHIP: grammar.RELATIONSHIP_TYPE,
+    CAPABILITY: grammar.CAPABILITY_TYPE,
+    DATA: grammar.DATA_TYPE,
+    ARTIFACT: grammar.ARTIFACT_TYPE,
+    POLICY: grammar.POLICY_TYPE,
+    GROUP: grammar.GROUP_TYPE,
 }
 _MAX_LINEAGE = 100
 _OTHER_LANGUAGES = {
@@ -369,7 +367,8 @@ class TypeTable:
             if raw is None or (kind, ancestor) in self._built:
                 continue
             self._built[kind, ancestor] = None
-            check_keynames(raw.body, _KEYNAMES[kind], f"a {_WORDS[kind]}", self._problems)
+            if raw.document.profile is None:  # who imports a profile of the catalog does not mend it
+                check_keynames(raw.body, _KEYNAMES[kind], f"a {_WORDS[kind]}", self._problems)
             built = read(ancestor, raw)
             assert isinstance(built, TypeBase)
             self._built[kind, ancestor] = built
@@ -456,6 +455,7 @@ class TypeTable:
         parent = self._parent(POLICY, name)
         p = parent if isinstance(parent, PolicyType) else None
         targets = tuple(s.text for s in scalars_of(raw.body.get("targets"), "targets", self._problems))
+        check_triggers(as_map(raw.body.get("triggers"), "triggers", self._problems), self._problems)
         return PolicyType(
             **self._base(POLICY, name, raw),
             properties=self._properties(raw, p.properties if p else {}),
@@ -552,10 +552,7 @@ class TypeTable:
         body = tree if isinstance(tree, Map) else None
         written = as_scalar(body.get("type") if body is not None else tree, "type", self._problems)
         if body is not None:
-            known = frozenset(
-                ("type", "description", "properties", "attributes", "valid_source_types", "occurrences", "metadata")
-            )
-            check_keynames(body, known, f"the capability {key.text!r}", self._problems)
+            check_keynames(body, grammar.CAPABILITY_DEFINITION, f"the capability {key.text!r}", self._problems)
         name = self.lookup(CAPABILITY, written) if written is not None else None
         if written is None and before is None:
             message = f"the capability {key.text!r} has no type"
@@ -607,10 +604,7 @@ class TypeTable:
         body = as_map(tree, f"the requirement {key.text!r}", self._problems)
         if body is None:
             return before or RequirementDefinition(key.text, "tosca.capabilities.Node", span=key.span)
-        known = frozenset(
-            ("capability", "node", "relationship", "occurrences", "description", "node_filter", "metadata", "type")
-        )
-        check_keynames(body, known, f"the requirement {key.text!r}", self._problems)
+        check_keynames(body, grammar.REQUIREMENT_DEFINITION, f"the requirement {key.text!r}", self._problems)
         written = as_scalar(body.get("capability"), "capability", self._problems)
         if written is None and before is None:
             message = f"the requirement {key.text!r} names no capability"

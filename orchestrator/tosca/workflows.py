@@ -18,35 +18,21 @@ from orchestrator.model.topology import (
     WorkflowStep,
     interface_name,
 )
-from orchestrator.tosca import codes
+from orchestrator.model.values import Value
+from orchestrator.tosca import codes, grammar
 from orchestrator.tosca.cycles import find_cycles
 from orchestrator.tosca.fields import as_list, as_map, as_scalar, check_keynames, scalars_of, text_of
 from orchestrator.tosca.functions import read_untyped
+from orchestrator.tosca.implementations import operation_host
 from orchestrator.tosca.names import did_you_mean
 from orchestrator.tosca.templates import definitions_of
 from orchestrator.tosca.tree import Map, Scalar, Tree, kind_of, plain_value
+from orchestrator.tosca.triggers import clause_faults
 from orchestrator.tosca.types import TypeTable
 
 GENERATED = frozenset(("install", "uninstall", "start", "stop", "run", "cancel"))
 """Workflows that every topology has, declared or not."""
 
-_WORKFLOW_KEYNAMES = frozenset(
-    ("description", "metadata", "inputs", "outputs", "preconditions", "steps", "implementation")
-)
-_STEP_KEYNAMES = frozenset(
-    (
-        "target",
-        "target_relationship",
-        "operation_host",
-        "filter",
-        "activities",
-        "on_success",
-        "on_failure",
-        "on_cancel",
-        "description",
-        "metadata",
-    )
-)
 _ACTIVITIES = ("set_state", "call_operation", "delegate", "inline")
 
 
@@ -84,7 +70,7 @@ class WorkflowReader:
         return found
 
     def _workflow(self, key: Scalar, body: Map) -> Workflow:
-        check_keynames(body, _WORKFLOW_KEYNAMES, f"the workflow {key.text!r}", self._problems)
+        check_keynames(body, grammar.WORKFLOW, f"the workflow {key.text!r}", self._problems)
         inputs = definitions_of(body.get("inputs"), self._types, "input")
         self._inputs = {*self._topology_inputs, *inputs}
         steps_tree = as_map(body.get("steps"), "steps", self._problems)
@@ -100,7 +86,7 @@ class WorkflowReader:
             inputs,
             self._outputs(body.get("outputs")),
             steps,
-            tuple(plain_value(item) for item in as_list(body.get("preconditions"), "preconditions", self._problems)),
+            self._preconditions(body.get("preconditions")),
             text_of(body.get("description"), "description", self._problems),
             key.span,
         )
@@ -116,7 +102,7 @@ class WorkflowReader:
         return found
 
     def _step(self, key: Scalar, body: Map, names: list[str]) -> WorkflowStep:
-        check_keynames(body, _STEP_KEYNAMES, f"the step {key.text!r}", self._problems)
+        check_keynames(body, grammar.STEP, f"the step {key.text!r}", self._problems)
         target = as_scalar(body.get("target"), "target", self._problems)
         known = self._check_target(target)
         relationship = text_of(body.get("target_relationship"), "target_relationship", self._problems) or None
@@ -131,13 +117,32 @@ class WorkflowReader:
             target.text if target is not None else None,
             tuple(activities),
             relationship,
-            text_of(body.get("operation_host"), "operation_host", self._problems) or None,
-            tuple(plain_value(item) for item in as_list(body.get("filter"), "filter", self._problems)),
+            operation_host(body.get("operation_host"), self._problems),
+            self._conditions(body.get("filter"), "filter"),
             self._successors(body, "on_success", names),
             self._successors(body, "on_failure", names),
             self._successors(body, "on_cancel", names),
             key.span,
         )
+
+    def _preconditions(self, tree: Tree | None) -> tuple[Value, ...]:
+        return tuple(self._precondition(item) for item in as_list(tree, "preconditions", self._problems))
+
+    def _precondition(self, tree: Tree) -> Value:
+        fields = as_map(tree, "a precondition", self._problems)
+        if fields is not None:
+            check_keynames(fields, grammar.PRECONDITION, "a precondition", self._problems)
+            self._check_target(as_scalar(fields.get("target"), "target", self._problems))
+            self._conditions(fields.get("condition"), "condition")
+        return plain_value(tree)
+
+    def _conditions(self, tree: Tree | None, what: str) -> tuple[Value, ...]:
+        """Condition clauses, as data."""
+        items = [tree] if isinstance(tree, Map) else as_list(tree, what, self._problems)
+        for item in items:
+            for message, place in clause_faults(item):
+                self._problems.error(codes.BAD_CONSTRAINT, message, place.span, "see 3.6.25 of the Simple Profile")
+        return tuple(plain_value(item) for item in items)
 
     def _check_target(self, target: Scalar | None) -> bool:
         if target is None:
@@ -184,6 +189,13 @@ class WorkflowReader:
             return None
         key, value = entry
         assert isinstance(tree, Map)
+        if len(tree.entries) > 1:
+            names = ", ".join(tree.entries)
+            hint = "begin each activity with a dash"
+            self._problems.error(codes.BAD_ACTIVITY, f"these are several activities in one: {names}", key.span, hint)
+        if isinstance(value, Map) and key.text != "set_state":
+            known = grammar.CALL if key.text == "call_operation" else grammar.PUT_IN
+            check_keynames(value, known, f"the activity {key.text}", self._problems)
         if key.text == "set_state":
             state = as_scalar(value, "set_state", self._problems)
             if state is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from orchestrator.model.problems import Problems
 from orchestrator.model.topology import interface_name
-from orchestrator.tosca.definitions import DEFINITION_KEYNAMES
 from orchestrator.tosca.fields import named_items
+from orchestrator.tosca.grammar import DEFINITION
 from orchestrator.tosca.imports import Document
 from orchestrator.tosca.remarks import Fate
 from orchestrator.tosca.tree import List, Map, Scalar, Tree, scalar_at
@@ -50,7 +50,7 @@ class TemplateWriter:
         return tree.with_entries({n: (k, write(v) if isinstance(v, Map) else v) for n, (k, v) in tree.entries.items()})
 
     def _output(self, body: Map) -> Tree:
-        if body.entries.keys() <= DEFINITION_KEYNAMES:
+        if body.entries.keys() <= DEFINITION:
             return self._parts.definition(body)
         return new_map(body, {"value": self._parts.value(body)})
 

@@ -53,7 +53,7 @@ topology_template:
 
 def topology(read: Callable[..., Reading]) -> Topology:
     reading = read(DOCUMENT, Catalog())
-    assert [str(p) for p in reading.problems] == []
+    assert [str(p) for p in reading.problems if p.code != "T0804"] == []
     assert reading.topology is not None
     return reading.topology
 
@@ -71,9 +71,9 @@ def test_keys_of_maps_have_a_schema(read: Callable[..., Reading]) -> None:
     assert schema.key is not None
     assert schema.key.type == "a.Word"
     reading = read(DOCUMENT.replace("{ one: 1 }", "{ ONE: 1 }"), Catalog())
-    assert [p.code for p in reading.problems] == ["T0404"]
+    assert [p.code for p in reading.problems if p.code != "T0804"] == ["T0404"]
     reading = read(DOCUMENT.replace("key_schema: { type: a.Word }", "key_schema: integer"), Catalog())
-    assert [p.code for p in reading.problems] == ["T0403"]
+    assert [p.code for p in reading.problems if p.code != "T0804"] == ["T0403"]
 
 
 def test_filters_are_kept(read: Callable[..., Reading]) -> None:

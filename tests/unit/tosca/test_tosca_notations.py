@@ -38,7 +38,7 @@ def load(tmp_path: Path) -> Callable[[str], Topology]:
     """Reads a document against the shipped profiles; the scripts it names are there."""
     for name in ("start.sh", "stop.sh", "lib.sh", "app.tar"):
         (tmp_path / name).write_text("")
-    return lambda text: good(read_text(text, "doc.yaml", tmp_path, Catalog()))
+    return lambda text: good(read_text(text, "doc.yaml", tmp_path, Catalog()), "T0804")
 
 
 INTERFACES = {
