@@ -84,11 +84,13 @@ def prepare_deploy(
     matches: Mapping[str, str] | None = None,
     instead: Sequence[str] = (),
     overrides: Overrides | None = None,
+    recreate: Sequence[str] = (),
 ) -> Prepared:
     """See what it takes to deploy a topology: all of it, or what is different from the deployment of that name.
 
     Inputs and sites that are not given stay as they are; one of ``instead`` takes the place of a site that refuses the
-    work. Raises DocumentError, UserError, SecretError, ConfigurationError, SiteError.
+    work. An update tears the nodes to ``recreate`` down and makes them again. Raises DocumentError, UserError,
+    SecretError, ConfigurationError, SiteError.
     """
     topology, problems = load(home, file)
     wanted = _deployment_name(name or topology.name)
@@ -96,6 +98,7 @@ def prepare_deploy(
     if earlier is not None:
         refuse_unfinished_scaling(home, earlier)
     base = updating.base_of(home, earlier, _new_execution_id()) if earlier is not None else None
+    base = updating.recreating(base, topology, recreate)
     uses = topology_inputs(topology)
     values = accept(updating.kept_inputs(uses, base) if base else uses, given or {}, also={})
     folder = file.resolve().parent
@@ -123,7 +126,7 @@ def prepare_deploy(
     warnings = (*(str(problem) for problem in problems), *([ignored] if ignored else []), *moved)
     if base is not None:
         update = updating.prepare(base, deployment, overrides, instances=of_update(home, deployment))
-        return Prepared(deployment, update.plan, warnings, earlier, update)
+        return Prepared(deployment, update.plan, (*warnings, *update.warnings), earlier, update)
     plan = placed(plan_of(topology, INSTALL, at_first(topology, deployment.inputs)), topology, matched)
     plan = with_policies(plan, topology, overrides)
     return Prepared(deployment, plan, warnings, earlier)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import msgspec
 
@@ -27,9 +28,11 @@ from orchestrator.model.values import Value
 from orchestrator.planning import (
     Change,
     Difference,
+    Unheard,
     difference,
     plan_problems,
     tears_down,
+    unheard_changes,
     update_plan,
     with_instances,
 )
@@ -42,6 +45,7 @@ class Base(msgspec.Struct, frozen=True):
 
     ``execution`` is the id of the execution that carries the update out. ``anew`` and ``again`` are nodes that are not
     wholly there: they are to be installed, or to be stopped, configured and started, whatever else is different.
+    ``recreated`` are to be torn down and installed.
     """
 
     execution: str
@@ -52,6 +56,7 @@ class Base(msgspec.Struct, frozen=True):
     site_files: tuple[str, ...]
     anew: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
+    recreated: tuple[str, ...] = ()
 
 
 class _Updating(Topology, frozen=True):
@@ -75,6 +80,22 @@ class Update:
     difference: Difference
     plan: Plan
 
+    @property
+    def warnings(self) -> list[str]:
+        """What is different and will not take effect, because the operations that read it are not carried out."""
+        names = list(dict.fromkeys(unheard.node for unheard in self._unheard))
+        remedy = " ".join(f"--recreate {name}" for name in names)
+        lines = [
+            f"{u.changed}: the {u.what} changed, which only {', '.join(u.operations)} of {u.node} takes notice of; an "
+            "update does not carry that out"
+            for u in self._unheard
+        ]
+        return [*lines, f"`orch deploy` with {remedy} tears down and makes again what that is about"] if lines else []
+
+    @property
+    def _unheard(self) -> list[Unheard]:
+        return unheard_changes(topology_of(self.deployment), self.difference, self.plan)
+
 
 def base_of(home: Home, deployment: Deployment, execution_id: str) -> Base | None:
     """What an update of a deployment would begin from; None when it must be deployed anew.
@@ -95,6 +116,22 @@ def base_of(home: Home, deployment: Deployment, execution_id: str) -> Base | Non
         deployment.source,
         deployment.site_files,
     )
+
+
+def recreating(base: Base | None, topology: Topology, nodes: Iterable[str]) -> Base | None:
+    """The base of an update that tears these nodes down and makes them again. Raises UserError for one that is none.
+
+    Without a base all nodes are made anyway.
+    """
+    for node in nodes:
+        if node not in topology.node_templates:
+            close = get_close_matches(node, topology.node_templates, n=1)
+            names = ", ".join(topology.node_templates)
+            raise UserError(
+                f"there is no node template {node!r} to recreate",
+                hint=f"did you mean {close[0]!r}?" if close else f"there are: {names}",
+            )
+    return msgspec.structs.replace(base, recreated=tuple(nodes)) if base is not None else None
 
 
 def before_of(deployment: Deployment) -> Base | None:
@@ -132,6 +169,7 @@ def prepare(
         moved=_moved(base, new, deployment.matches),
         anew=base.anew,
         again=base.again,
+        recreated=base.recreated,
     )
     plan = update_plan(base.topology, new, found)
     problems = plan_problems(plan)

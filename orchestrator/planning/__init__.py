@@ -20,6 +20,7 @@ from orchestrator.planning.instances import (
 )
 from orchestrator.planning.problems import plan_problems
 from orchestrator.planning.scaling import SCALE, scale_plan
+from orchestrator.planning.unheard import Unheard, unheard_changes
 from orchestrator.planning.updating import UPDATE, tears_down, update_plan
 from orchestrator.planning.workflows import plan_workflow, planning_problems, workflow_names
 
@@ -29,6 +30,7 @@ __all__ = [
     "UPDATE",
     "Change",
     "Difference",
+    "Unheard",
     "decider",
     "declared_plan",
     "difference",
@@ -46,6 +48,7 @@ __all__ = [
     "scaling_of",
     "successors",
     "tears_down",
+    "unheard_changes",
     "update_plan",
     "with_instances",
     "workflow_names",

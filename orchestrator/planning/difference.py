@@ -7,7 +7,7 @@ nothing. What only people read (descriptions, metadata) concerns no node.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -17,6 +17,10 @@ from orchestrator.model.values import Value
 
 _FOR_PEOPLE = frozenset({"span", "spans", "path", "description", "metadata"})
 """Fields that say where something is written or found, or that only people read."""
+
+
+_AGAIN = "the last update did not come to its end"
+_RECREATED = "it is to be made again"
 
 
 class Change(enum.Enum):
@@ -88,11 +92,13 @@ def difference(
     moved: Mapping[str, tuple[str, str]] | None = None,
     anew: Collection[str] = (),
     again: Collection[str] = (),
+    recreated: Collection[str] = (),
 ) -> Difference:
     """The difference between two topologies, nodes in the order of the new document, removed ones first.
 
     ``moved`` are nodes whose work is done on another site (old, new): they are replaced, as those whose type changed.
-    ``anew`` are nodes of both that are not wholly there and count as added, ``again`` those that count as changed.
+    ``anew`` are nodes of both that are not wholly there and count as added, ``again`` those that count as changed,
+    ``recreated`` those that are to be replaced, whatever else is different about them.
     """
     nodes: list[NodeDifference] = []
     for name, node in old.node_templates.items():
@@ -103,7 +109,9 @@ def difference(
         if before is None or (name in anew and before.type == node.type):
             nodes.append(NodeDifference(name, Change.ADDED, node.type))
             continue
-        found = _node(before, node, old_inputs, new_inputs, (moved or {}).get(name), name in again)
+        states = [_AGAIN] if name in again else []
+        states += [_RECREATED] if name in recreated else []
+        found = _node(before, node, old_inputs, new_inputs, (moved or {}).get(name), states)
         if found is not None:
             nodes.append(found)
     return Difference(
@@ -120,16 +128,16 @@ def _node(
     old_inputs: Mapping[str, Value],
     new_inputs: Mapping[str, Value],
     moved: tuple[str, str] | None,
-    again: bool,
+    states: Sequence[str],
 ) -> NodeDifference | None:
     details = []
     if old.type != new.type:
         details.append(Detail(Aspect.TYPE, "type", Change.CHANGED, old.type, new.type))
     if moved is not None:
         details.append(Detail(Aspect.SITE, "site", Change.CHANGED, *moved))
-    replaced = bool(details)
-    if again and not replaced:
-        details.append(Detail(Aspect.STATE, "state", Change.CHANGED, "the last update did not come to its end", None))
+    replaced = bool(details) or _RECREATED in states
+    if states and not details:
+        details.append(Detail(Aspect.STATE, "state", Change.CHANGED, states[-1], None))
     details += _compared(Aspect.PROPERTY, _properties(old, old_inputs), _properties(new, new_inputs))
     details += _requirements(old, new, old_inputs, new_inputs)
     details += _compared(Aspect.ARTIFACT, _artifacts(old), _artifacts(new))

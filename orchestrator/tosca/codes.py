@@ -524,6 +524,7 @@ NOT_CARRIED_OUT = _code(
     "Keyname that is not carried out",
     "TOSCA knows this keyname, or this value, and orch does not carry it out: what it asks for does not happen.",
     "Remove it, if nothing depends on it; else bring it about in another way.",
+)
 SHARED_TARGET = _code(
     "T0810",
     "Two transfers to one file",

@@ -56,6 +56,12 @@ detach_option = click.option("--detach", is_flag=True, help="Only queue it for `
     shell_complete=completing.sites,
     help="The site to take in the place of one that is out of reach or refuses such jobs. May be repeated.",
 )
+@click.option(
+    "--recreate",
+    multiple=True,
+    metavar="NODE",
+    help="In an update, tear this node down and make it again, whatever has changed. May be repeated.",
+)
 @click.option("--lock", is_flag=True, help="Write down in orch.lock what the topology is made of, first.")
 @click.option("--dry-run", is_flag=True, help="Show what is different and what would be done, and do nothing.")
 @policy_options
@@ -71,6 +77,7 @@ def deploy(
     site: str | None,
     matches: tuple[str, ...],
     instead: tuple[str, ...],
+    recreate: tuple[str, ...],
     lock: bool,
     dry_run: bool,
     timeouts: tuple[str, ...],
@@ -86,7 +93,8 @@ def deploy(
     is begun anew by the same command, or gone on with by `orch executions resume`.
 
     When a deployment of that name is there already, it is updated: what is different is shown, and only that is done.
-    Inputs and sites that are not given stay as they are.
+    Inputs and sites that are not given stay as they are. A node that changed is stopped, configured and started; what
+    only its creation takes notice of is warned of, and brought about with --recreate.
 
     \b
     Examples:
@@ -108,6 +116,7 @@ def deploy(
         matches=read_matches(matches) or None,
         instead=instead,
         overrides=read_overrides(timeouts, retries, continued, parallel),
+        recreate=recreate,
     )
     if dry_run:
         return _tell_plan(session, prepared)

@@ -236,3 +236,103 @@ def test_jobs_and_images_that_may_remain_are_told(sketch: Sketch) -> None:
     store.end_execution(execution, ExecutionStatus.FAILED, None, None)
     told = forcing.finish(sketch.home, forcing.prepare(sketch.home, deployment), None)
     assert told == ["A: job job-2 on site moon may still be running", "A: the image a.sif"]
+
+
+GREETER = """
+tosca_definitions_version: tosca_simple_yaml_1_3
+metadata: { template_name: greeter }
+node_types:
+  my.Greeter:
+    derived_from: tosca.nodes.Root
+    properties:
+      who: { type: string }
+      tone: { type: string, default: kind }
+      unread: { type: string, default: nothing }
+      at_run: { type: string, default: nothing }
+    interfaces:
+      Standard:
+        type: tosca.interfaces.node.lifecycle.Standard
+        operations:
+          create:
+            implementation: a.sh
+            inputs: { W: { get_property: [ SELF, who ] }, T: { get_property: [ SELF, tone ] } }
+          configure: { implementation: a.sh, inputs: { TONE: { get_property: [ SELF, tone ] } } }
+      Work:
+        type: tosca.interfaces.Root
+        operations: { go: { implementation: a.sh, inputs: { R: { get_property: [ SELF, at_run ] } } } }
+  my.Listener:
+    derived_from: tosca.nodes.Root
+    requirements: [ to: { capability: tosca.capabilities.Node, occurrences: [ 0, 1 ] } ]
+    interfaces:
+      Standard:
+        type: tosca.interfaces.node.lifecycle.Standard
+        operations:
+          start: { implementation: a.sh, inputs: { HEARD: { get_property: [ SELF, to, unread ] } } }
+topology_template:
+  inputs: { who: { type: string, default: newcomer } }
+  node_templates:
+    G: { type: my.Greeter, properties: { who: { get_input: who } } }
+    L: { type: my.Listener, requirements: [ to: G ] }
+"""
+
+
+@pytest.fixture
+def greeter(home: Home, tmp_path: Path) -> Path:
+    file = tmp_path / "greeter.yaml"
+    (tmp_path / "a.sh").write_text("")
+    (tmp_path / "b.sh").write_text("")
+    file.write_text(GREETER)
+    prepared = prepare_deploy(home, file)
+    home.store.add_deployment(msgspec.structs.replace(prepared.deployment, status=DeploymentStatus.DEPLOYED))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "warned"),
+    [
+        ("default: newcomer", "default: again", ["G: the property who", "Standard.create of G", "--recreate G"]),
+        ("{ get_input: who }", "other", ["G: the property who", "Standard.create of G"]),
+        ("default: kind", "default: rude", []),
+        ("at_run: { type: string, default: nothing }", "at_run: { type: string, default: more }", []),
+        (
+            "unread: { type: string, default: nothing }",
+            "unread: { type: string, default: more }",
+            ["G: the property unread", "Standard.start of L", "--recreate L"],
+        ),
+        (
+            "create:\n            implementation: a.sh",
+            "create:\n            implementation: b.sh",
+            ["G: the operation Standard.create"],
+        ),
+        ("configure: { implementation: a.sh", "configure: { implementation: b.sh", []),
+    ],
+)
+def test_what_an_update_does_not_bring_about_is_said(
+    home: Home, greeter: Path, before: str, after: str, warned: list[str]
+) -> None:
+    assert before in GREETER
+    greeter.write_text(GREETER.replace(before, after))
+    said = "\n".join(prepare_deploy(home, greeter).warnings)
+    assert [words for words in warned if words not in said] == []
+    assert bool(warned) == bool(said)
+
+
+def test_a_node_is_made_again_when_it_is_asked_for(home: Home, greeter: Path) -> None:
+    prepared = prepare_deploy(home, greeter, given={"who": Given("again")}, recreate=["G"])
+    assert prepared.warnings == ()
+    assert prepared.difference is not None
+    assert {node.name: node.change for node in prepared.difference.nodes} == {"G": Change.REPLACED}
+    assert [s.operation for s in prepared.plan.steps if s.kind is StepKind.OPERATION] == ["create", "configure"]
+    with pytest.raises(UserError, match="no node template 'g' to recreate") as raised:
+        prepare_deploy(home, greeter, recreate=["g"])
+    assert raised.value.hint == "there are: G, L"
+
+
+def test_what_was_to_be_made_again_is_kept_while_the_update_is_unfinished(home: Home, greeter: Path) -> None:
+    update = prepare_deploy(home, greeter, recreate=["G"]).update
+    assert update is not None
+    updating.store(home, update)
+    (stored,) = home.store.deployments()
+    before = updating.before_of(stored)
+    assert before is not None
+    assert before.recreated == ("G",)

@@ -183,7 +183,7 @@ def check(text: str, folder: Path, catalog: Catalog) -> Reading:
 def test_the_documents_are_right_before_they_are_mutated(text: str, tmp_path: Path, catalog: Catalog) -> None:
     reading = check(text, tmp_path, catalog)
     assert reading.topology is not None
-    assert {p.code for p in reading.problems} <= {"T0202", "T0203", "T0308", "T0310", "T0401", "T0403"}
+    assert {p.code for p in reading.problems} <= {"T0202", "T0203", "T0308", "T0310", "T0401", "T0403", "T0804"}
     assert reading.topology.node_templates["b"].relationships
 
 
