@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.app.foresight import UNKNOWN, foretold, is_known
-from orchestrator.app.inputs import workflow_inputs
+from orchestrator.app.inputs import InputUse, workflow_inputs
 from orchestrator.app.job_kinds import batch_script, job_kind
 from orchestrator.app.placement import site_of
 from orchestrator.errors import OrchError, SiteError
@@ -60,12 +60,12 @@ def submission_problems(topology: Topology, sites: Sequence[Site]) -> list[Probl
     if not any(job_kind(node) for node in topology.node_templates.values()):
         return []
     found: dict[tuple[str, str], Problem] = {}
+    whole = _Whole(topology)
     for step in (*_at_deployment(topology), *_in_workflows(topology)):
-        problem = _agreed(step, [refusal(topology, step, site, {}) for site in sites])
-        undeclared = [use.name for use in workflow_inputs(topology, step.workflow) if not use.declared]
-        if problem is None and undeclared:
-            without = dict.fromkeys(undeclared)
-            problem = _agreed(step, [refusal(topology, step, site, without) for site in sites])
+        problem = _agreed(step, [whole.refusal(step, site, {}) for site in sites])
+        without = dict.fromkeys(whole.undeclared(step))
+        if problem is None and without:
+            problem = _agreed(step, [whole.refusal(step, site, without) for site in sites])
             if problem is not None:
                 hint = f"{problem.hint or 'set it'}, or give the input at every run"
                 problem = msgspec.structs.replace(problem, severity=Severity.WARNING, hint=hint)
@@ -104,11 +104,12 @@ def refuse_impossible_jobs(
     sites = {site.name: site for site in matched.values()}
     names = {node: site.name for node, site in matched.items()}
     given = {**dict.fromkeys(use.name for use in workflow_inputs(topology, workflow)), **inputs}
+    whole = _Whole(topology)
     steps = [*_in_workflows(topology, workflow), *(_at_deployment(topology) if workflow == _INSTALL else ())]
     errors: dict[str, OrchError] = {}
     for step in steps:
         site = sites.get(site_of(topology, names, step.node.name), Site(name=LOCAL))
-        error = refusal(topology, step, site, given)
+        error = whole.refusal(step, site, given)
         if error is not None:
             errors.setdefault(error.message, error)
     if errors:
@@ -116,42 +117,82 @@ def refuse_impossible_jobs(
         raise type(first)("\n".join(errors), hint=first.hint)
 
 
-def refusal(topology: Topology, step: Submitting, site: Site, inputs: Mapping[str, Value]) -> OrchError | None:
-    """What keeps a job from being made, whatever is not known yet; None when nothing does.
+class _Whole:
+    """A topology, with what is the same for all of its jobs."""
 
-    An error that comes of something unknown is none; then two samples take its place, and what both are refused for,
-    in the same words, does not come of it.
-    """
-    error = _tried(topology, step, site, inputs, UNKNOWN)
-    if error is None or is_known(f"{error.message} {error.hint}"):
-        return error
-    first, second = (_tried(topology, step, site, inputs, sample) for sample in _SAMPLES)
-    same = first is not None and second is not None and first.message == second.message
-    return first if same else None
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+        self._beside = Path(topology.file).resolve().parent / "registry"
+        self._uses: dict[str, list[InputUse]] = {}
 
+    def uses(self, workflow: str) -> list[InputUse]:
+        """The inputs of a workflow."""
+        if workflow not in self._uses:
+            self._uses[workflow] = workflow_inputs(self._topology, workflow)
+        return self._uses[workflow]
 
-def _tried(
-    topology: Topology, step: Submitting, site: Site, given: Mapping[str, Value], unknown: str
-) -> OrchError | None:
-    uses = workflow_inputs(topology, step.workflow)
-    inputs = {**dict.fromkeys((*topology.inputs, *(use.name for use in uses)), UNKNOWN), **given}
-    own = {name: foretold(expression, topology, step.node, inputs) for name, expression in step.inputs.items()}
-    known = {**inputs, **own}
-    values = {
-        # an input of the same name replaces what the operation declares
-        name: known[name] if known.get(name) is not None else foretold(expression, topology, step.node, known)
-        for name, expression in step.operation.inputs.items()
-    }
-    values |= {name: value for name, value in own.items() if name not in values}
-    if step.operation.name == "start" and not _true(values.get(_AT_DEPLOYMENT)):
+    def undeclared(self, step: Submitting) -> list[str]:
+        """The inputs that a job reads and that its workflow does not declare."""
+        named = f"{step.node.name}."
+        return [u.name for u in self.uses(step.workflow) if not u.declared and any(named in by for by in u.used_by)]
+
+    def refusal(self, step: Submitting, site: Site, inputs: Mapping[str, Value]) -> OrchError | None:
+        """What keeps a job from being made, whatever is not known yet; None when nothing does.
+
+        An error that comes of something unknown is none; then two samples take its place, and what both are refused
+        for, in the same words, does not come of it.
+        """
+        error = self._tried(step, site, inputs, UNKNOWN)
+        if error is None or is_known(f"{error.message} {error.hint}"):
+            return error
+        first, second = (self._tried(step, site, inputs, sample) for sample in _SAMPLES)
+        same = first is not None and second is not None and first.message == second.message
+        return first if same else None
+
+    def _tried(self, step: Submitting, site: Site, given: Mapping[str, Value], unknown: str) -> OrchError | None:
+        names = (*self._topology.inputs, *(use.name for use in self.uses(step.workflow)))
+        inputs = {**dict.fromkeys(names, UNKNOWN), **given}
+        own = {name: self._foretold(expression, step, inputs) for name, expression in step.inputs.items()}
+        known = {**inputs, **own}
+        values = {
+            # an input of the same name replaces what the operation declares
+            name: known[name] if known.get(name) is not None else self._foretold(expression, step, known)
+            for name, expression in step.operation.inputs.items()
+        }
+        values |= {name: value for name, value in own.items() if name not in values}
+        if step.operation.name == "start" and not _true(values.get(_AT_DEPLOYMENT)):
+            return None
+        try:
+            step.kind(_sampled(values, unknown), self._context(step, site, _sampled(inputs, unknown)))
+        except OrchError as error:
+            return error
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return None  # it comes of a value that is not known, and has the wrong kind
         return None
-    try:
-        step.kind(_sampled(values, unknown), _context(topology, step, site, _sampled(inputs, unknown)))
-    except OrchError as error:
-        return error
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return None  # it comes of a value that is not known, and has the wrong kind
-    return None
+
+    def _foretold(self, expression: Expression, step: Submitting, inputs: Mapping[str, Value]) -> Value:
+        return foretold(expression, self._topology, step.node, inputs)
+
+    def _context(self, step: Submitting, site: Site, inputs: Mapping[str, Value]) -> JobContext:
+        named = site.services.image_creation.registry
+        return JobContext(
+            token="",
+            execution="",
+            deployment=self._topology.name,
+            workflow=step.workflow,
+            node=step.node.name,
+            site=site,
+            folders=SiteFolders(
+                _NOWHERE,
+                _NOWHERE,
+                _NOWHERE,
+                _NOWHERE,
+                _NOWHERE,
+                tuple(Path(folder) for folder in (named, self._beside) if folder is not None),
+            ),
+            workflow_inputs=inputs,
+            script=batch_script(step.node),
+        )
 
 
 def _true(value: Value) -> bool:
@@ -167,23 +208,6 @@ def _sampled(value: Value, sample: str) -> Value:
     if isinstance(value, list | tuple):
         return [_sampled(item, sample) for item in value]
     return value
-
-
-def _context(topology: Topology, step: Submitting, site: Site, inputs: Mapping[str, Value]) -> JobContext:
-    named = site.services.image_creation.registry
-    beside = Path(topology.file).resolve().parent / "registry"
-    registries = tuple(Path(folder) for folder in (named, beside) if folder is not None)
-    return JobContext(
-        token="",
-        execution="",
-        deployment=topology.name,
-        workflow=step.workflow,
-        node=step.node.name,
-        site=site,
-        folders=SiteFolders(_NOWHERE, _NOWHERE, _NOWHERE, _NOWHERE, _NOWHERE, registries),
-        workflow_inputs=inputs,
-        script=batch_script(step.node),
-    )
 
 
 # which steps make jobs
