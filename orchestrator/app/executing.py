@@ -24,6 +24,7 @@ from orchestrator.app.instances import (
     refuse_while_to_be_scaled,
 )
 from orchestrator.app.placement import abstract_nodes, placed
+from orchestrator.app.plan_checks import refuse_impossible_steps
 from orchestrator.app.policies import Overrides, with_policies
 from orchestrator.app.preconditions import check_preconditions
 from orchestrator.app.preflight import ignored_services
@@ -126,8 +127,10 @@ def prepare_deploy(
     warnings = (*(str(problem) for problem in problems), *([ignored] if ignored else []), *moved)
     if base is not None:
         update = updating.prepare(base, deployment, overrides, instances=of_update(home, deployment))
+        refuse_impossible_steps(updating.merged(topology, base.topology), update.plan)
         return Prepared(deployment, update.plan, (*warnings, *update.warnings), earlier, update)
     plan = placed(plan_of(topology, INSTALL, at_first(topology, deployment.inputs)), topology, matched)
+    refuse_impossible_steps(topology, plan)
     plan = with_policies(plan, topology, overrides)
     return Prepared(deployment, plan, warnings, earlier)
 
@@ -179,6 +182,7 @@ def run(
         )
     refuse_while_to_be_scaled(home, deployment)
     values = accept(workflow_inputs(topology, workflow), given or {}, also=dict.fromkeys(topology.inputs))
+    refuse_impossible_steps(topology, plan)
     all_values = {**deployment.inputs, **values}
     refuse_impossible_jobs(topology, workflow, home.sites_of(deployment), all_values)
     check_secrets(topology, home.secrets, all_values)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.app.job_script_checks import job_script_problems
+from orchestrator.app.plan_checks import address_problems
 from orchestrator.app.sources import further_problems, source_of
 from orchestrator.app.submission_checks import submission_problems
 from orchestrator.app.transfer_targets import shared_targets
@@ -63,6 +64,7 @@ def _of_whole(home: Home, topology: Topology) -> Iterator[Problem]:
     """What is wrong with the workflows, the files and the jobs of a topology that can be read."""
     yield from planning_problems(topology)
     yield from file_problems(topology, home.settings.collections)
+    yield from address_problems(topology)
     yield from shared_targets(topology)
     yield from job_script_problems(topology)
     yield from submission_problems(topology, list(home.sites(Path(topology.file).resolve().parent).values()))

@@ -400,6 +400,13 @@ BAD_NODE_FILTER = _code(
     "The target of a requirement does not meet the node_filter.",
     "Choose another target, or change the filter.",
 )
+NO_ADDRESS = _code(
+    "T0512",
+    "Machine without an address",
+    "A node is hosted on a machine that is not a site, and neither the topology nor the output of an operation says "
+    "where that machine is, so that nothing can be carried out there.",
+    "Set ip_address of the machine's capability endpoint, or have the operations run on the orchestrator's machine.",
+)
 
 UNKNOWN_INPUT = _code(
     "T0601",
