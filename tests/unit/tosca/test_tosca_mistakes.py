@@ -450,7 +450,24 @@ def test_there_are_enough_kinds() -> None:
     assert len(MISTAKES) >= 80
 
 
-ELSEWHERE = {"T0101", "T0102", "T0103", "T0210", "T0303", "T0311", "T0312", "T0313", "T0314", "T0512", "T0708", "T0709", "T0710", "T0804", "T0810", "T0901"}
+ELSEWHERE = {
+    "T0101",
+    "T0102",
+    "T0103",
+    "T0210",
+    "T0303",
+    "T0311",
+    "T0312",
+    "T0313",
+    "T0314",
+    "T0512",
+    "T0708",
+    "T0709",
+    "T0710",
+    "T0804",
+    "T0810",
+    "T0901",
+}
 """Codes that need files of their own; the tests below and beside have them."""
 
 
