@@ -16,7 +16,7 @@ class UpdateOperations(Operations):
 
     def __init__(self, before: Surroundings, after: Surroundings, folder: Path) -> None:
         super().__init__(after, folder)
-        self._before = Operations(before, folder)
+        self._before = Operations(before, folder, self.kept)
 
     def resolve(self, call: OperationCall) -> ResolvedCall:
         """Look everything up that the operation needs, in the topology that it belongs to."""

@@ -693,14 +693,18 @@ class StepRunner:
         outputs: Mapping[str, Value],
         by_instance: Mapping[str, Mapping[str, Value]] | None = None,
     ) -> None:
-        """Store the outputs of an operation, and the attributes that they are mapped to."""
+        """Store the outputs of an operation, and the attributes that they are mapped to; secrets as ``***``."""
         execution = self._parts.execution
         operation = (resolved.call.interface, resolved.call.operation)
-        found = {i: masked(dict(o)) for i, o in (by_instance or {FIRST_INSTANCE: outputs}).items() if o}
+        found = {i: dict(o) for i, o in (by_instance or {FIRST_INSTANCE: outputs}).items() if o}
+        kept = self._parts.operations.kept
         for instance, values in found.items():
-            self._store.put_outputs(execution.deployment_id, execution.id, step.node, instance, operation, values)
+            shown = masked(values)
+            self._store.put_outputs(execution.deployment_id, execution.id, step.node, instance, operation, shown)
+            kept.keep_outputs(step.node, instance, operation, values)
         for node, instance, values in self._parts.operations.attributes_of(resolved, found):
-            self._store.put_attributes(execution.deployment_id, node, instance, values)
+            self._store.put_attributes(execution.deployment_id, node, instance, masked(values))
+            kept.keep_attributes(node, instance, values)
 
     def _event(
         self, step: PlanStep, kind: str, text: str, *, level: str = "info", instance: str | None = None, **data: Value

@@ -32,6 +32,7 @@ from orchestrator.operations.implementations import (
     script_variables,
     uploads_of,
 )
+from orchestrator.operations.kept import KeptSecrets
 from orchestrator.operations.lookup import HOSTED_ON, Surroundings, lookup_for, same_or_first
 from orchestrator.operations.naming import instance_name
 from orchestrator.operations.outputs import Owned, mapped_attributes, read_outputs
@@ -45,10 +46,14 @@ _TAIL_LINES = 20
 
 
 class Operations:
-    """Resolves and runs operations of one execution. ``folder``: where private folders of runs are made."""
+    """Resolves and runs operations of one execution. ``folder``: where private folders of runs are made.
 
-    def __init__(self, surroundings: Surroundings, folder: Path) -> None:
-        self._around = surroundings
+    ``kept``: the secrets among what its operations left so far.
+    """
+
+    def __init__(self, surroundings: Surroundings, folder: Path, kept: KeptSecrets | None = None) -> None:
+        self.kept = kept or KeptSecrets()
+        self._around = self.kept.added_to(surroundings)
         self._folder = folder
 
     def resolve(self, call: OperationCall) -> ResolvedCall:
