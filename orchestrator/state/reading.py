@@ -25,6 +25,11 @@ def is_of_another(database: Path) -> bool:
     return os.geteuid() not in (0, owner)
 
 
+def may_only_read(database: Path) -> bool:
+    """Whether a database belongs to another user and may not be written. Trying to would leave files of ours."""
+    return is_of_another(database) and not os.access(database, os.W_OK)
+
+
 def open_for_reading(database: Path) -> sa.Engine:
     """SQLAlchemy's engine that reads a SQLite database and makes no files; each connection looks anew how it may."""
 

@@ -17,8 +17,8 @@ from orchestrator.model.decoding import from_json
 from orchestrator.model.jobs import JobReference, JobState
 from orchestrator.model.values import Secret, Value
 from orchestrator.state import tables as t
-from orchestrator.state.databases import insert_of, open_database, translated
-from orchestrator.state.reading import is_of_another, open_for_reading
+from orchestrator.state.databases import insert_of, open_database, translated, unusable
+from orchestrator.state.reading import is_of_another, may_only_read, open_for_reading
 from orchestrator.state.records import (
     CancelRequest,
     Deployment,
@@ -64,6 +64,7 @@ class Store:
 
         Raises ConfigurationError when the URL is wrong.
         """
+        self._database = database
         self._engine = self._reading = open_database(database)
         if isinstance(database, Path) and is_of_another(database):
             self._reading = open_for_reading(database)
@@ -85,6 +86,8 @@ class Store:
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
+        if isinstance(self._database, Path) and may_only_read(self._database):
+            raise unusable("the state database", self._database, "attempt to write a readonly database")
         with translated(self._engine), self._engine.begin() as connection:
             if self._sqlite:
                 # pysqlite begins late and shared; take the write lock now, so that two writers wait instead of failing

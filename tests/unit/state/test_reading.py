@@ -95,11 +95,21 @@ def test_what_the_owner_is_writing_now_is_read(home: Path) -> None:
     assert {uid for _, uid in files(home)} == {OWNER}
 
 
-def test_who_does_not_own_it_cannot_write_it(home: Path) -> None:
+def test_who_may_not_write_it_leaves_nothing_by_trying(home: Path) -> None:
+    before = files(home)
     said = as_user(READER, lambda: add(Store(home / "state.sqlite"), "mine"))
     assert said.startswith(StorageError.__name__)
-    assert "readonly" in said or "belongs to" in said
-    assert as_user(OWNER, lambda: names(home)) == "first"
+    assert f"{home / 'state.sqlite'} belongs to" in said
+    assert files(home) == before
+    assert as_user(OWNER, lambda: add(Store(home / "state.sqlite"), "second")) == "None"
+    assert as_user(READER, lambda: names(home)) == "first second"
+
+
+def test_who_is_let_write_it_may(home: Path) -> None:
+    for path in home.iterdir():
+        path.chmod(0o666)
+    assert as_user(READER, lambda: add(Store(home / "state.sqlite"), "mine")) == "None"
+    assert as_user(OWNER, lambda: names(home)) == "first mine"
 
 
 def test_a_rollback_journal_is_read_with_its_locks(home: Path) -> None:
