@@ -9,6 +9,7 @@ import msgspec
 
 from orchestrator.ansible.masking import Mask
 from orchestrator.ansible.playbook import EventKind, TaskEvent, TaskFailure
+from orchestrator.model.numbers import from_python_json
 from orchestrator.model.values import Value
 
 HIDDEN = "output hidden by no_log; set debug: true to see it"
@@ -97,6 +98,14 @@ Message = (
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
+def _message(line: bytes) -> Message:
+    """One message; Ansible runs Python, whose JSON has numbers and halves of characters that others do not take."""
+    try:
+        return _decoder.decode(line)
+    except msgspec.DecodeError:
+        return msgspec.convert(from_python_json(line), Message)  # type: ignore[no-any-return]  # a union is no type to mypy
+
+
 class Journal:
     """Reads the messages of one run, tells its events as they come, and keeps what the result needs."""
 
@@ -119,7 +128,7 @@ class Journal:
         """Take in the next bytes of the pipe."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._take(_decoder.decode(line))
+            self._take(_message(line))
 
     @property
     def idle(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from orchestrator import paths
 from orchestrator.app.wiring import Home
 from orchestrator.errors import UserError
 from orchestrator.services import CatalogueFile, Record
@@ -31,12 +32,12 @@ def _files(place: str, checksums: bool) -> list[CatalogueFile]:
     if separator:
         return [_from_url(place, scheme.lower())]
     path = Path(place).expanduser()
-    if path.is_dir():
+    if paths.is_folder(path):
         found = [_from_file(file, name, checksums) for name, file in files_under(path)]
         if not found:
             raise UserError(f"the folder {place} holds no file")
         return found
-    if not path.is_file():
+    if not paths.is_file(path):
         raise UserError(f"there is no file {place}", hint="name a file, a folder, or a URL beginning with http(s)://")
     return [_from_file(path, path.name, checksums)]
 

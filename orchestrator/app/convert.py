@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator import paths
 from orchestrator.app.settings import Settings
 from orchestrator.app.sources import source_of
 from orchestrator.errors import StorageError, UserError
@@ -34,7 +35,7 @@ def convert(settings: Settings, file: Path, *, to: str = NEWEST, output: Path | 
     problems when it has errors, and StorageError.
     """
     _check_dialect(to)
-    if output is not None and output.exists():
+    if output is not None and paths.exists(output):
         raise UserError(f"{output} is there already", hint="name another file, or remove it")
     source = source_of(settings, file)
     folder = output.absolute().parent if output is not None else settings.working_folder if source.csar else None

@@ -175,7 +175,7 @@ def _parts(home: Home, execution: Execution, slots: SiteSlots) -> ExecutionParts
     deployment = _sharing_topology(home.store.deployment(execution.deployment_id))
     placed, operations = _at_work(home, deployment, execution)
     home.connections.know(placed.sites.values())
-    limits = {site.name: site.jobs for site in (*home.sites().values(), *placed.sites.values())}
+    limits = {site.name: site.jobs for site in (*home.sites().usable.values(), *placed.sites.values())}
     return ExecutionParts(
         execution=execution,
         plan=_plan(execution.plan),

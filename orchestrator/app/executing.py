@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -34,6 +33,7 @@ from orchestrator.app.site_checks import fit_sites
 from orchestrator.app.submission_checks import refuse_impossible_jobs
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.errors import UserError
+from orchestrator.model.names import is_name, name_rule
 from orchestrator.model.plan import Plan
 from orchestrator.model.topology import Topology
 from orchestrator.model.values import Value
@@ -43,7 +43,6 @@ from orchestrator.state import Deployment, DeploymentStatus, Execution, Executio
 
 INSTALL = "install"
 UNINSTALL = "uninstall"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -94,14 +93,14 @@ def prepare_deploy(
     SecretError, ConfigurationError, SiteError.
     """
     topology, problems = load(home, file)
-    wanted = _deployment_name(name or topology.name)
+    wanted = _deployment_name(topology.name if name is None else name)
     earlier = next((d for d in home.store.deployments() if d.name == wanted), None)
     if earlier is not None:
         refuse_unfinished_scaling(home, earlier)
     base = updating.base_of(home, earlier, _new_execution_id()) if earlier is not None else None
     base = updating.recreating(base, topology, recreate)
     uses = topology_inputs(topology)
-    values = accept(updating.kept_inputs(uses, base) if base else uses, given or {}, also={})
+    values = accept(topology, updating.kept_inputs(uses, base) if base else uses, given or {})
     folder = file.resolve().parent
     sites = home.sites(folder)
     nodes = abstract_nodes(topology)
@@ -181,7 +180,7 @@ def run(
             hint="deploy it again, or resume what was interrupted (see `orch executions list`)",
         )
     refuse_while_to_be_scaled(home, deployment)
-    values = accept(workflow_inputs(topology, workflow), given or {}, also=dict.fromkeys(topology.inputs))
+    values = accept(topology, workflow_inputs(topology, workflow), given or {}, also=topology_inputs(topology))
     refuse_impossible_steps(topology, plan)
     all_values = {**deployment.inputs, **values}
     refuse_impossible_jobs(topology, workflow, home.sites_of(deployment), all_values)
@@ -299,9 +298,6 @@ def _new_execution_id() -> str:
 
 
 def _deployment_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise UserError(
-            f"{name!r} is no name for a deployment",
-            hint="letters, digits, '.', '_' and '-', at most 100, not beginning with '.', '_' or '-': use --name",
-        )
+    if not is_name(name):
+        raise UserError(f"{name!r} is no name for a deployment", hint=f"{name_rule()}: use --name")
     return name

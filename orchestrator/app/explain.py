@@ -78,6 +78,12 @@ _INPUTS = (
         "The value that is given for an input cannot be read as the type that the input is declared with.",
         "Give a value of that type; `orch inputs` shows it.",
     ),
+    ProblemKind(
+        "I0004",
+        "Input outside of its constraints",
+        "The value that is given for an input does not meet a constraint that the input is declared with.",
+        "Give a value that meets it; the message says which constraint, and where it is written.",
+    ),
 )
 _ERRORS = (
     ProblemKind("E0000", "Error", "Something went wrong that has no code of its own.", "See the message."),

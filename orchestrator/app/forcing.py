@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator import paths
 from orchestrator.app import updating
 from orchestrator.app.instances import living
 from orchestrator.app.placement import placed
@@ -179,7 +180,7 @@ def _images(home: Home, forced: Forced) -> Iterator[str]:
 
 def _image(home: Home, node: str, file: str) -> Iterator[str]:
     path = Path(file) if "/" in file else home.settings.site_folder(LOCAL) / "images" / file
-    yield f"{node}: the image {path if path.exists() else file}"
+    yield f"{node}: the image {path if paths.exists(path) else file}"
 
 
 def _nodes(deployment: Deployment) -> Sequence[str]:

@@ -2,79 +2,79 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from orchestrator.errors import UserError
 from orchestrator.jobs import referenced_names
 from orchestrator.model.expressions import Call, Expression, Function, ListOf, Literal, MapOf, calls
-from orchestrator.model.problems import DocumentError, Problems
-from orchestrator.model.source import Span
-from orchestrator.model.topology import CallOperation, NodeTemplate, PropertyDefinition, Topology
+from orchestrator.model.problems import DocumentError, Problem, Problems
+from orchestrator.model.topology import CallOperation, NodeTemplate, PropertyDefinition, Schema, Topology
 from orchestrator.model.values import Value
-from orchestrator.yamlfiles import read_yaml
+from orchestrator.tosca import codes
+from orchestrator.tosca.names import did_you_mean
+from orchestrator.tosca.structs import read_map
+from orchestrator.tosca.tree import Place, Scalar, Tree, tree_of
+from orchestrator.tosca.values import ValueReader
+from orchestrator.tosca.yaml_reader import parse_any
 
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "float": (float, int),
-    "boolean": (bool,),
-    "list": (list,),
-    "map": (dict,),
-}
+UNKNOWN, MISSING, WRONG, UNFIT = "I0001", "I0002", "I0003", "I0004"
+_NOWHERE = Place("", 1, 1, 1, 1)
+_STRING = Schema("string")
+_SEVERAL_VALUES = frozenset(("list", "map", "range", "any"))
 
 
 @dataclass(frozen=True)
 class InputUse:
-    """An input that somebody may give. ``used_by`` says where; ``declared`` is False for one that is only used."""
+    """An input that somebody may give. ``used_by`` says where; ``declared`` is False for one that is only used.
+
+    ``kept``: the default is what was given before, perhaps for another declaration.
+    """
 
     name: str
-    type: str
+    schema: Schema
     required: bool
     default: Value
     description: str
     used_by: tuple[str, ...]
     declared: bool = True
+    kept: bool = False
+
+    @property
+    def type(self) -> str:
+        """The name of its type."""
+        return self.schema.type
 
 
 @dataclass(frozen=True)
 class Given:
-    """A given input and where it was given; ``text`` is set when it was typed as text and its type is to be found."""
+    """A given input whose type is yet to be known: the ``tree`` of an inputs file, or else the ``text`` as typed."""
 
-    value: Value
-    span: Span | None = None
-    typed: bool = False
+    tree: Tree | None = None
+    text: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether nothing was written behind its name."""
+        return isinstance(self.tree, Scalar) and self.tree.is_null
 
 
 def read_inputs(pairs: Iterable[str], file: Path | None) -> dict[str, Given]:
-    """The inputs of an inputs file and of ``name=value`` words, which win. Raises UserError."""
-    given = _read_file(file) if file is not None else {}
+    """The inputs of an inputs file and of ``name=value`` words, which win. Raises UserError, DocumentError."""
+    given: dict[str, Given] = {}
+    if file is not None:
+        problems = Problems()
+        content = read_map(file, "an inputs file is a map of names and values", problems)
+        if problems.has_errors:
+            raise DocumentError(problems)
+        given = {key.text: Given(tree) for key, tree in content.items()} if content is not None else {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise UserError(f"-i {pair!r} is not of the form NAME=VALUE")
-        given[name] = Given(value, typed=True)
+        given[name] = Given(text=value)
     return given
-
-
-def _read_file(file: Path) -> dict[str, Given]:
-    content, node = read_yaml(file, "inputs file", UserError)
-    if content is None:
-        return {}
-    if not isinstance(content, dict) or not isinstance(node, yaml.MappingNode):
-        raise UserError(f"{file}:1:1: an inputs file is a map of names and values")
-    spans = {key.value: _span(file, value) for key, value in node.value}
-    return {str(name): Given(value, spans.get(str(name))) for name, value in content.items()}
-
-
-def _span(file: Path, node: Any) -> Span:
-    start, end = node.start_mark, node.end_mark
-    return Span(str(file), start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
 
 def topology_inputs(topology: Topology) -> list[InputUse]:
@@ -91,75 +91,89 @@ def workflow_inputs(topology: Topology, workflow: str) -> list[InputUse]:
     found = [_declared(definition, used) for definition in declared.values()]
     in_text = {name for node in nodes for name in _in_arguments(node)}
     for name in sorted(set(used) - set(declared) - set(topology.inputs)):
-        found.append(InputUse(name, "string", name in in_text, None, "", tuple(used[name]), declared=False))
+        found.append(InputUse(name, _STRING, name in in_text, None, "", tuple(used[name]), declared=False))
     return found
 
 
-def accept(uses: Iterable[InputUse], given: Mapping[str, Given], *, also: Mapping[str, Value]) -> dict[str, Value]:
-    """The values of all inputs: given ones converted to their types, defaults for others.
+def accept(
+    topology: Topology, uses: Iterable[InputUse], given: Mapping[str, Given], *, also: Iterable[InputUse] = ()
+) -> dict[str, Value]:
+    """The values of all inputs: given ones read as their types, defaults for others.
 
-    ``also`` are inputs that may be given over again (those of the topology, at a run).
-    Raises DocumentError with every unknown, missing and wrongly typed input.
+    A value means the same wherever it is written: as a default in the topology, in an inputs file, behind ``-i``.
+    ``also`` are inputs that may be given over again (those of the topology, at a run). Raises DocumentError with every
+    unknown, missing and wrong input.
     """
     known = {use.name: use for use in uses}
+    others = {use.name: use for use in also}
     problems = Problems()
     values: dict[str, Value] = {}
     for name, item in given.items():
-        if item.value is None:
-            continue  # as in an inputs file whose value was left open
-        if name in known:
-            values[name] = _converted(name, known[name].type, item, problems)
-        elif name in also:
-            values[name] = item.value
-        else:
-            names = [*known, *also]
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known inputs: {', '.join(sorted(names)) or 'none'}"
-            problems.error("I0001", f"there is no input {name!r}", item.span, hint)
+        use = known.get(name) or others.get(name)
+        if use is None:
+            _unknown(name, item, [*known, *others], problems)
+        elif not item.open:
+            values[name] = _read(topology, use, item, problems)
     for use in known.values():
-        if use.name in given and given[use.name].value is not None:
+        if use.name in given and not given[use.name].open:
             continue
-        if use.default is not None:
+        if use.kept:
+            values[use.name] = _read(topology, use, Given(tree_of(use.default, _NOWHERE)), problems)
+        elif use.default is not None:
             values[use.name] = use.default
         elif use.required:
             users = f" (used by {', '.join(use.used_by)})" if use.used_by else ""
-            problems.error(
-                "I0002", f"the required input {use.name!r} is not given{users}", None, f"give it with -i {use.name}=…"
-            )
+            message = f"the required input {use.name!r} is not given{users}"
+            problems.error(MISSING, message, None, f"give it with -i {use.name}=…")
     if problems.has_errors:
         raise DocumentError(problems)
     return values
 
 
-def _converted(name: str, type_name: str, item: Given, problems: Problems) -> Value:
-    value = item.value
-    wanted = _TYPES.get(type_name)
-    if item.typed and type_name != "string":
-        try:
-            value = yaml.safe_load(value)
-        except yaml.YAMLError:
-            problems.error("I0003", f"input {name!r}: {value!r} is no {type_name}", item.span)
-            return None
-    if wanted is None or value is None:
-        return value
-    if type_name == "string" and not isinstance(value, str):
-        if isinstance(value, dict | list):
-            what = "a map" if isinstance(value, dict) else "a list"
-            problems.error("I0003", f"input {name!r} must be a string, not {what}", item.span)
-            return None
-        return "true" if value is True else "false" if value is False else str(value)
-    wrong = not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)
-    if wrong:
-        problems.error("I0003", f"input {name!r} must be of type {type_name}, not {value!r}", item.span)
-        return None
+def _unknown(name: str, item: Given, names: list[str], problems: Problems) -> None:
+    hint = did_you_mean(name, names) or f"known inputs: {', '.join(sorted(names)) or 'none'}"
+    problems.error(UNKNOWN, f"there is no input {name!r}", item.tree.span if item.tree else None, hint)
+
+
+def _read(topology: Topology, use: InputUse, item: Given, problems: Problems) -> Value:
+    """A given value as its type has it; None when it is none of it."""
+    what = f"the value that input {use.name!r} has" if use.kept else f"input {use.name!r}"
+    found = Problems()
+    tree = item.tree if item.tree is not None else _typed(topology, use.schema.type, item.text, what, found)
+    value = None
+    if tree is not None:
+        reader = ValueReader(topology.data_types.get, found, functions=False)
+        expression = reader.read(tree, use.schema, what)
+        value = _literals(expression) if expression is not None else None
+    for problem in found:
+        code = UNFIT if problem.code == codes.CONSTRAINT_VIOLATED else WRONG
+        place = problem.span if problem.span is not None and problem.span.file else None
+        hint = problem.hint or (f"give it anew with -i {use.name}=…" if use.kept else None)
+        problems.add(Problem(code, problem.severity, problem.message, place, hint, problem.related))
     return value
+
+
+def _typed(topology: Topology, type_name: str, text: str, what: str, problems: Problems) -> Tree | None:
+    """What was typed as a tree: of a text or a number, the text itself; else it is YAML."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        problems.error(WRONG, f"{what} is not UTF-8 text", None)
+        return None
+    data_type = topology.data_types.get(type_name)
+    base = data_type.lineage[-1] if data_type is not None else type_name
+    if base not in _SEVERAL_VALUES and (data_type is None or not data_type.properties):
+        return Scalar("", 1, 1, 1, 1, text, False)
+    faults = Problems()
+    root, _ = parse_any(text, "", faults)
+    for fault in faults:
+        problems.error(WRONG, f"{what}: {fault.message}", None, fault.hint)
+    return None if faults.has_errors else root or Scalar("", 1, 1, 1, 1, "", True)
 
 
 def _declared(definition: PropertyDefinition, used: Mapping[str, list[str]]) -> InputUse:
     default = definition.default.value if isinstance(definition.default, Literal) else None
     return InputUse(
         definition.name,
-        definition.schema.type,
+        definition.schema,
         definition.required and definition.default is None,
         default,
         definition.description,

@@ -7,11 +7,11 @@ from functools import partial
 
 from orchestrator.app.wiring import Home
 from orchestrator.errors import UserError
-from orchestrator.model.conditions import hold
 from orchestrator.model.expressions import Lookup
 from orchestrator.model.topology import Topology
 from orchestrator.model.values import Value
 from orchestrator.state import Deployment
+from orchestrator.tosca.conditions import attribute_type, hold
 
 
 def check_preconditions(home: Home, deployment: Deployment, topology: Topology, workflow: str) -> None:
@@ -33,7 +33,8 @@ def check_preconditions(home: Home, deployment: Deployment, topology: Topology, 
         lookup = lookup_for(around, target)
         values = partial(_attribute, lookup)
         try:
-            met = hold(clauses if isinstance(clauses, list) else [clauses], values)
+            types = partial(attribute_type, topology, topology.node_templates[target])
+            met = hold(clauses if isinstance(clauses, list) else [clauses], values, types)
         except ValueError as error:
             raise UserError(f"workflow {workflow!r}: precondition on {target}: {error}") from error
         if not met:

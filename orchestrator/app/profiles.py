@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator import paths
 from orchestrator.app.settings import Settings
 from orchestrator.app.sources import catalog_of, csar_cache
 from orchestrator.errors import StorageError, UserError
@@ -41,7 +42,7 @@ def add_profile(settings: Settings, source: Path) -> Profile:
     with tempfile.TemporaryDirectory(prefix="orch-profile-") as folder:
         archive = source
         if not is_csar(source):
-            if not source.is_dir():
+            if not paths.is_folder(source):
                 raise UserError(f"{source} is neither a CSAR nor a folder", hint="orch profiles add FILE.csar|FOLDER")
             archive = make_package(source, Path(folder) / "profile.csar", catalog_of(settings)).file
         csar = open_csar(archive, csar_cache(settings))

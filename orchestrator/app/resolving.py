@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -53,7 +53,7 @@ def resolve_plan(
     """
     deployment = target.deployment or _imagined(home, target.topology, given)
     uses = _optional([*workflow_inputs(target.topology, workflow), *topology_inputs(target.topology)])
-    values = accept(uses, given, also={})
+    values = accept(target.topology, uses, given)
     execution = _execution(deployment, workflow, values)
     around = surroundings(home, deployment, execution, target.topology)
     operations = Operations(around, home.runs)
@@ -84,7 +84,7 @@ def _resolved(operations: Operations, step: PlanStep) -> ResolvedStep:
 
 
 def _optional(uses: list[InputUse]) -> list[InputUse]:
-    return [InputUse(u.name, u.type, False, u.default, u.description, u.used_by, u.declared) for u in uses]
+    return [replace(use, required=False) for use in uses]
 
 
 def _imagined(home: Home, topology: Topology, given: Mapping[str, Given]) -> Deployment:
@@ -99,7 +99,7 @@ def _imagined(home: Home, topology: Topology, given: Mapping[str, Given]) -> Dep
         status=DeploymentStatus.DEPLOYING,
         source=str(Path(topology.file).resolve()),
         topology=msgspec.json.encode(topology),
-        inputs=accept(_optional(topology_inputs(topology)), own, also={}),
+        inputs=accept(topology, _optional(topology_inputs(topology)), own),
         matches=match_nodes(abstract_nodes(topology), home.sites(folder)),
         site_files=tuple(str(file) for file in home.settings.site_files(folder)),
         created=now,

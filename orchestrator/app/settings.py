@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import msgspec
 import platformdirs
 
+from orchestrator import paths
 from orchestrator.errors import ConfigurationError
 from orchestrator.model.durations import seconds
+from orchestrator.model.names import file_name
+from orchestrator.model.problems import Problems, SettingsError
 from orchestrator.model.values import Secret
 from orchestrator.secrets import VaultCredentials, VaultSettings
 from orchestrator.storage import user_name, why_unwritable
+
+if TYPE_CHECKING:
+    from orchestrator.tosca.tree import Map, Tree
 
 _CONFIGURATION_KEYS = frozenset({"retention", "database", "vault"})
 
@@ -97,11 +101,11 @@ class Settings:
 
     def site_folder(self, site: str) -> Path:
         """What the embedded services of a site keep."""
-        return self.home / "sites" / site
+        return self.home / "sites" / file_name(site)
 
     def site_files(self, *folders: Path) -> tuple[Path, ...]:
         """The site descriptions there are: of the home, of some folders, of the working folder, and the one named."""
-        if self.sites_file is not None and not self.sites_file.is_file():
+        if self.sites_file is not None and not paths.is_file(self.sites_file):
             raise ConfigurationError(f"{self.sites_file}: there is no such sites file", hint="see --sites")
         found = [f / "sites.yaml" for f in (self.home, *folders, self.working_folder)]
         found = [file.resolve() for file in found if file.is_file()]
@@ -123,16 +127,21 @@ def read_settings(
     folder = home_folder(environment, home)
     if make:
         make_home(folder)
-    configured, root = _configured(folder / "config.yaml")
-    url = environment.get("ORCH_DATABASE") or configured.get("database")
+    file = folder / "config.yaml"
+    configured = _Configuration(file)
+    url = environment.get("ORCH_DATABASE") or configured.database()
+    retention = configured.retention()
+    vault = _vault(environment, file, configured.tree("vault"), configured.problems)
+    if configured.problems.has_errors:
+        raise SettingsError(configured.problems)
     return Settings(
         folder,
         Path.cwd(),
         sites_file,
         environment.get("ORCH_KILL_AT"),
         Secret(str(url)) if url else None,
-        _retention(folder / "config.yaml", configured.get("retention")),
-        _vault(environment, folder / "config.yaml", configured.get("vault"), root),
+        retention,
+        vault,
         VaultCredentials(*(_secret(environment, f"VAULT_{n}") for n in ("TOKEN", "SECRET_ID", "PASSWORD"))),
         Path(environment["XDG_RUNTIME_DIR"]) if environment.get("XDG_RUNTIME_DIR") else None,
         _collections(
@@ -162,16 +171,6 @@ def make_home(folder: Path) -> None:
         ) from error
 
 
-def _retention(file: Path, said: object) -> float | None:
-    """For how many seconds what is over is kept; None when it is never removed by itself."""
-    if said is None:
-        return None
-    try:
-        return seconds(said)
-    except ValueError as error:
-        raise ConfigurationError(f"{file}: retention: {error}", hint="for example `retention: 90d`") from error
-
-
 def _collections(named: str) -> tuple[Path, ...]:
     return tuple(Path(folder).expanduser() for folder in named.split(os.pathsep) if folder)
 
@@ -180,66 +179,76 @@ def _secret(environment: Mapping[str, str], name: str) -> Secret | None:
     return Secret(environment[name]) if environment.get(name) else None
 
 
-def _vault(environment: Mapping[str, str], file: Path, configured: Any, root: Any) -> VaultSettings | None:
+def _vault(
+    environment: Mapping[str, str], file: Path, configured: Tree | None, problems: Problems
+) -> VaultSettings | None:
     """The Vault of the configuration file, with what the environment says instead. Raises ConfigurationError."""
+    from orchestrator.tosca.structs import read_struct
+    from orchestrator.tosca.tree import Map, Place, scalar_at
+
     names = {"url": "VAULT_ADDR", "namespace": "VAULT_NAMESPACE", "ca": "VAULT_CACERT"}
     given = {key: environment[name] for key, name in names.items() if environment.get(name)}
     if configured is None and "url" not in given:
         return None
-    if configured is not None and not isinstance(configured, dict):
-        place = _place(file, root, ["vault"])
-        raise ConfigurationError(f"{place}: `vault` is a map", hint="for example `vault: {url: https://vault:8200}`")
     if "ca" in given:
         given["ca"] = str(Path(given["ca"]).expanduser().absolute())
-    try:
-        vault = msgspec.convert({**(configured or {}), **given}, type=VaultSettings)
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `$")
-        unknown = re.findall(r"unknown field `([^`]+)`", what)
-        place = _place(file, root, ["vault", *re.findall(r"\.([A-Za-z_0-9]+)", path), *unknown])
-        shown = "VAULT_ADDR" if configured is None else f"{place}: vault"
-        raise ConfigurationError(f"{shown}: {what}", hint="docs/secrets.md lists the settings of vault") from error
-    return vault.with_paths(file.parent)
+    place = configured or Place("VAULT_ADDR", 1, 1, 1, 1)
+    if configured is None or isinstance(configured, Map):
+        before = configured.entries if isinstance(configured, Map) else {}
+        said = {name: (scalar_at(place, name), scalar_at(place, text)) for name, text in given.items()}
+        at = (place.file, place.line, place.column, place.end_line, place.end_column)
+        configured = Map(*at, {**before, **said})
+    vault = read_struct(configured, VaultSettings, "vault", problems)
+    return vault.with_paths(file.parent) if vault is not None else None
 
 
-def _place(file: Path, root: Any, keys: list[str]) -> str:
-    """File, line and column of the innermost of some nested keys that is there."""
-    import yaml  # slow to import, and only something wrong has a place
+class _Configuration:
+    """What the home's configuration file says; nothing where there is none. Faults are collected in ``problems``."""
 
-    mark = None
-    for key in keys:
-        entries = root.value if isinstance(root, yaml.MappingNode) else []
-        found = next(((name, value) for name, value in entries if name.value == key), None)
-        if found is None:
-            break
-        mark, root = found[0].start_mark, found[1]
-    return f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
+    def __init__(self, file: Path) -> None:
+        self.problems = Problems()
+        self._root: Map | None = None
+        try:
+            there = file.exists()
+        except OSError as error:  # Python tells of a folder that may not be entered by raising
+            raise ConfigurationError(
+                f"{file} cannot be read: {error.strerror}; you are {user_name()}",
+                hint="let ORCH_HOME (or --home) name a folder of your own; `orch doctor` tells more",
+            ) from error
+        if there:
+            from orchestrator.tosca.structs import check_keys, read_map  # only where there is something to read
 
+            self._root = read_map(file, "the configuration file is a map", self.problems)
+            if self._root is not None:
+                check_keys(self._root, _CONFIGURATION_KEYS, "the configuration file", self.problems)
 
-def _configured(file: Path) -> tuple[Mapping[str, Any], Any]:
-    """What the home's configuration file says, and its root node; nothing when there is none.
+    def tree(self, name: str) -> Tree | None:
+        """What is written under a key."""
+        return self._root.get(name) if self._root is not None else None
 
-    Raises ConfigurationError.
-    """
-    try:
-        there = file.exists()
-    except OSError as error:  # Python tells of a folder that may not be entered by raising
-        raise ConfigurationError(
-            f"{file} cannot be read: {error.strerror}; you are {user_name()}",
-            hint="let ORCH_HOME (or --home) name a folder of your own; `orch doctor` tells more",
-        ) from error
-    if not there:
-        return {}, None
-    from orchestrator.yamlfiles import read_yaml  # only where there is something to read
+    def database(self) -> str | None:
+        """The URL of the database."""
+        tree = self.tree("database")
+        return self._text(tree, "database", "database: postgresql://USER@HOST/DATABASE") if tree is not None else None
 
-    content, root = read_yaml(file, "configuration file", ConfigurationError)
-    if content is None:
-        return {}, None
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{file}:1:1: the configuration file is a map", hint="for example `database: URL`")
-    for key, _ in root.value:
-        if key.value not in _CONFIGURATION_KEYS:
-            place = f"{file}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
-            known = ", ".join(sorted(_CONFIGURATION_KEYS))
-            raise ConfigurationError(f"{place}: {key.value!r} is no setting", hint=f"settings are: {known}")
-    return content, root
+    def retention(self) -> float | None:
+        """For how many seconds what is over is kept; None when it is never removed by itself."""
+        tree = self.tree("retention")
+        text = self._text(tree, "retention", "retention: 90d") if tree is not None else None
+        try:
+            return seconds(text) if text is not None else None
+        except ValueError as error:
+            self._wrong(tree, f"retention: {error}", "retention: 90d")
+            return None
+
+    def _text(self, tree: Tree, name: str, example: str) -> str | None:
+        text = getattr(tree, "text", None)
+        if text is None:
+            self._wrong(tree, f"{name} is a text", example)
+        return text
+
+    def _wrong(self, tree: Tree | None, message: str, example: str) -> None:
+        from orchestrator.tosca import codes
+
+        assert tree is not None
+        self.problems.error(codes.WRONG_SETTING, message, tree.span, f"for example `{example}`")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.app.wiring import Home
+from orchestrator.model.problems import Problem
 from orchestrator.sites import LOCAL, Site, read_sites
 
 
@@ -18,13 +19,23 @@ class KnownSite:
     file: Path | None
 
 
-def list_sites(home: Home) -> list[KnownSite]:
-    """The sites known here, by name. Raises ConfigurationError."""
+@dataclass(frozen=True)
+class SiteList:
+    """The sites by name, and what is wrong with those that cannot be used."""
+
+    usable: tuple[KnownSite, ...]
+    problems: tuple[Problem, ...]
+
+
+def list_sites(home: Home) -> SiteList:
+    """The sites known here. Raises SettingsError for a file that cannot be read at all."""
     origins: dict[str, Path] = {}
-    built_in = read_sites([])[LOCAL]
+    built_in = Site()
     for file in home.settings.site_files():
-        for name, site in read_sites([file]).items():
+        for name, site in read_sites([file]).usable.items():
             if name != LOCAL or site != built_in:
                 origins[name] = file
     sites = home.sites()
-    return [KnownSite(sites[name], home.catalogue_folder(sites[name]), origins.get(name)) for name in sorted(sites)]
+    known = [KnownSite(site, home.catalogue_folder(site), origins.get(name)) for name, site in sites.usable.items()]
+    problems = [problem for faults in sites.faults.values() for problem in faults]
+    return SiteList(tuple(sorted(known, key=lambda one: one.site.name)), tuple(problems))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.app.wiring import Home
 from orchestrator.errors import SecretAccessError, SecretError, SecretStoreUnavailable, UserError
+from orchestrator.model.names import is_name
 from orchestrator.model.values import Secret
 from orchestrator.secrets import SecretStore
 
@@ -34,7 +35,7 @@ PRIVATE_KEY = "privateKey"
 
 SMALLEST_RSA, LARGEST_RSA, DEFAULT_RSA = 2048, 16384, 4096
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_LONGEST_ID = 128
 
 
 class KeyType(enum.StrEnum):
@@ -91,7 +92,7 @@ def ssh_keys(home: Home) -> Sequence[SshKey]:
 
 def ssh_key(home: Home, key: str) -> SshKey:
     """One key, by its id or its name. Raises UserError when there is none, or several have the name."""
-    if _ID.fullmatch(key) is not None and PRIVATE_KEY in home.secrets.keys(_path(key)):
+    if is_name(key, _LONGEST_ID) and PRIVATE_KEY in home.secrets.keys(_path(key)):
         return _read(home, key)
     found = ids_named(home.secrets, key)
     if len(found) > 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator import paths
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.model.topology import Topology
 
@@ -98,7 +99,7 @@ def nodes_of(home: Home, execution: str | None) -> list[Suggestion]:
 
 def sites(home: Home) -> list[Suggestion]:
     """The sites."""
-    return [(name, site.login_host) for name, site in home.sites().items()]
+    return [(name, site.login_host) for name, site in home.sites().usable.items()]
 
 
 def profiles(home: Home) -> list[Suggestion]:
@@ -129,7 +130,7 @@ def _has_state(home: Home) -> bool:
 
 def _topologies(home: Home, file: str | None, deployment: str | None) -> Iterator[Topology]:
     """The topology that is meant; without any word, those of all deployments."""
-    if file is not None and deployment is None and Path(file).exists():
+    if file is not None and deployment is None and paths.exists(Path(file)):
         from orchestrator.app.reading import load
 
         yield load(home, Path(file))[0]

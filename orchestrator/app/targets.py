@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator import paths
 from orchestrator.app.executing import find_deployment
 from orchestrator.app.instances import Instances, at_first, living
 from orchestrator.app.placement import placed
@@ -46,7 +47,7 @@ def named_target(
             raise UserError(f"{word!r} and --deployment exclude each other", hint="name a file or a deployment")
         found = find_deployment(home, deployment)
         return Target(topology_of(found), found), workflow or word
-    if workflow is None and not Path(word).exists() and (only := _only_deployment(home, word)) is not None:
+    if workflow is None and not paths.exists(Path(word)) and (only := _only_deployment(home, word)) is not None:
         return Target(topology_of(only), only), word
     return find_target(home, word, executions=executions), workflow
 
@@ -64,7 +65,7 @@ def find_target(home: Home, word: str, *, executions: bool = False) -> Target:
 
     Raises UserError when it is none of these, DocumentError when the file has faults.
     """
-    if Path(word).exists():
+    if paths.exists(Path(word)):
         topology, warnings = load(home, Path(word))
         return Target(topology, warnings=warnings)
     living = {deployment.name: deployment for deployment in home.store.deployments()}

@@ -249,7 +249,7 @@ def _kept(use: InputUse, base: Base) -> InputUse:
     default = definition.default if definition else None
     if use.default is not None and isinstance(default, Literal) and default.value == base.inputs[use.name]:
         return use
-    return dataclasses.replace(use, default=base.inputs[use.name])
+    return dataclasses.replace(use, default=base.inputs[use.name], kept=True)
 
 
 def kept_matches(base: Base, nodes: Iterable[str], sites: Iterable[str]) -> dict[str, str]:

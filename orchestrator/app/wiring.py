@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from orchestrator.errors import ConfigurationError
 from orchestrator.model.decoding import from_json
 from orchestrator.model.topology import Topology
 from orchestrator.secrets import FileSecretStore, SecretStore, VaultConnection, VaultSecretStore, WaitingSecrets
-from orchestrator.sites import Site, read_sites
+from orchestrator.sites import Site, Sites, read_sites
 from orchestrator.state import AdvisoryOwner, Deployment, Event, FileOwner, Owner, Store
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ class Home:
 
         return make_engine(self)
 
-    def sites(self, *folders: Path) -> Mapping[str, Site]:
-        """The sites known here; ``folders`` may hold descriptions too."""
+    def sites(self, *folders: Path) -> Sites:
+        """The sites known here; ``folders`` may hold descriptions too. Raises SettingsError, see read_sites."""
         return read_sites(self.settings.site_files(*folders))
 
     def sites_of(self, deployment: Deployment) -> dict[str, Site]:

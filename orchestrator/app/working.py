@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from orchestrator.app.pruning import Pruned, prune
 from orchestrator.app.wiring import Home
 from orchestrator.engine import EXCLUSIVE
 from orchestrator.errors import OrchError, StorageError, UserError
+from orchestrator.model.names import is_name, name_rule
 from orchestrator.state import Execution
 
 JOBS = 1000
@@ -29,7 +29,7 @@ _SHARE = 4
 """A worker takes this part of the queue at a time, so that others get some of it, too."""
 _ELSEWHERE_SECONDS = 5.0
 """How long work is left for workers of the machine on which its processes are: they can end those, others cannot."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+_LONGEST_NAME = 32
 
 
 class Happening(enum.Enum):
@@ -51,11 +51,8 @@ class Report:
 
 def get_ready(home: Home, name: str | None = None) -> None:
     """Make this process a worker, by which name people know it. Raises UserError for a name that is none."""
-    if name is not None and not _NAME.fullmatch(name):
-        raise UserError(
-            f"{name!r} is no name for a worker",
-            hint="letters, digits, '.', '_' and '-', at most 32, not beginning with '.', '_' or '-'",
-        )
+    if name is not None and not is_name(name, _LONGEST_NAME):
+        raise UserError(f"{name!r} is no name for a worker", hint=name_rule(_LONGEST_NAME))
     home.process_name = name or "worker"
     home.engine.launch()
 

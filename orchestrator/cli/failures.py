@@ -16,7 +16,7 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.terminal import Terminal, clean, shortened, text_width
 from orchestrator.cli.text import counted, indented
 from orchestrator.errors import OrchError
-from orchestrator.model.problems import DocumentError, Problem, Severity
+from orchestrator.model.problems import Problem, Severity, problems_of
 from orchestrator.model.source import Span
 
 USAGE = "E1001"
@@ -51,8 +51,9 @@ def exit_status(error: BaseException) -> int:
 
 def error_text(error: BaseException, terminal: Terminal) -> str:
     """An error in text."""
-    if isinstance(error, DocumentError):
-        return problems_text(error.problems, terminal)
+    problems = problems_of(error)
+    if problems is not None:
+        return problems_text(problems, terminal)
     message, hint = _said(error)
     return _error_lines(terminal.styled("error:", "red", bold=True), message, hint, terminal)
 
@@ -62,8 +63,9 @@ def error_data(error: BaseException) -> dict[str, Any]:
     message, hint = _said(error)
     code = error.code if isinstance(error, OrchError) else USAGE if isinstance(error, click.ClickException) else DEFECT
     data: dict[str, Any] = {"code": code, "message": message, "hint": hint, "exit_status": exit_status(error)}
-    if isinstance(error, DocumentError):
-        data["problems"] = [problem_data(problem) for problem in error.problems]
+    problems = problems_of(error)
+    if problems is not None:
+        data["problems"] = [problem_data(problem) for problem in problems]
     return data
 
 

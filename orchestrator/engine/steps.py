@@ -22,7 +22,6 @@ from orchestrator.engine.fingerprints import fingerprint, with_job
 from orchestrator.engine.parts import EngineSettings, ExecutionParts
 from orchestrator.errors import OrchError, StorageError, WorkError
 from orchestrator.jobs import JobKind, Scheduler, Submission, Watcher, without_scheduler
-from orchestrator.model.conditions import hold
 from orchestrator.model.durations import seconds
 from orchestrator.model.expressions import Literal
 from orchestrator.model.jobs import JobReport, JobState
@@ -39,6 +38,7 @@ from orchestrator.operations import (
     instance_name,
 )
 from orchestrator.state import Failure, JobRecord, LedgerEntry, StepStatus, Store
+from orchestrator.tosca.conditions import hold
 
 _FOREIGN_STATES: Mapping[str, JobState] = {
     # Yorc's own four, and what Slurm says: with Yorc a monitor that passed those on was polled for ever
@@ -64,6 +64,7 @@ _LEVELS = {EventKind.FAILED: "error", EventKind.UNREACHABLE: "error", EventKind.
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 T = TypeVar("T")
 _TAIL_LINES = 20
+_WORD = 60
 _UNKNOWN_STATES_BORNE = 5
 
 
@@ -303,7 +304,12 @@ class StepRunner:
     def condition_holds(self, step: PlanStep) -> bool:
         """Whether a step is to do anything. Raises WorkError for a condition that cannot be understood."""
         try:
-            return hold(step.condition, lambda name: self._parts.operations.attribute(step.node, name))
+            operations = self._parts.operations
+            return hold(
+                step.condition,
+                lambda name: operations.attribute(step.node, name),
+                lambda name: operations.attribute_type(step.node, name),
+            )
         except ValueError as error:
             raise WorkError(f"{step.id}: {error}") from error
 
@@ -801,5 +807,5 @@ def _job_failed(node: str, report: JobReport) -> str:
 
 def _word(node: str) -> str:
     """The node's name as part of a token; names that differ give words that differ."""
-    word = re.sub(r"[^A-Za-z0-9_]", "_", node)
+    word = re.sub(r"[^A-Za-z0-9_]", "_", node)[:_WORD]
     return word if word == node else f"{word}.{sha256(node.encode()).hexdigest()[:6]}"

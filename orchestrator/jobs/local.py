@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.model.jobs import JobReport, JobState
+from orchestrator.model.numbers import carried_whole
 from orchestrator.services import launcher
 
 _STATES: Mapping[str, JobState] = {
@@ -36,7 +37,7 @@ class LocalJobs:
     def _report(self, token: str) -> JobReport:
         status = launcher.status(self._root / token)
         state = _STATES[status.state]
-        result = status.result if isinstance(status.result, dict) else {}
+        result = carried_whole(status.result) if isinstance(status.result, dict) else {}
         return JobReport(state, status.detail, status.exit_code, result if state is JobState.COMPLETED else {})
 
     def output(self, token: str, offset: int, *, ended: bool) -> tuple[str, int]:

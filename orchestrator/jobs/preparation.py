@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator import paths
 from orchestrator.errors import SiteError, WorkError
 from orchestrator.jobs.expansion import as_text
 from orchestrator.jobs.submission import JobContext, Submission, first_given
@@ -78,7 +79,7 @@ def image_creation(inputs: Mapping[str, Value], context: JobContext) -> Submissi
             first_given({"env": inputs.get(f"machine_{key}_from_env"), "own": machine.get(key)}, "env", "own")
         )
     workflow = _required(inputs, context, "workflow", "workflow")
-    registry = next((r for r in context.folders.registries if (r / workflow).is_dir()), None)
+    registry = next((r for r in context.folders.registries if paths.is_folder(r / workflow)), None)
     if registry is None:
         looked = ", ".join(str(r) for r in context.folders.registries) or "nowhere"
         raise WorkError(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from orchestrator.errors import UserError
+from orchestrator.errors import ConfigurationError, UserError
 from orchestrator.model.source import Span
 
 
@@ -81,3 +81,16 @@ class DocumentError(UserError):
         self.problems = list(problems)
         errors = [p for p in self.problems if p.severity is Severity.ERROR]
         super().__init__("\n".join(str(p) for p in errors))
+
+
+class SettingsError(ConfigurationError):
+    """A file that is written for orch itself has faults; carries all of them."""
+
+    def __init__(self, problems: Problems | list[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+
+def problems_of(error: BaseException) -> list[Problem] | None:
+    """The problems that an error carries; None when it is of another kind."""
+    return error.problems if isinstance(error, DocumentError | SettingsError) else None

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator import paths
 from orchestrator.ansible import Host, HostGroup
 from orchestrator.errors import ConfigurationError, OrchError, WorkError
 from orchestrator.model.topology import CapabilityAssignment, NodeTemplate
@@ -258,7 +259,7 @@ def _private_key(host: NodeTemplate, keys: Value) -> tuple[Secret | None, str | 
         if "PRIVATE KEY" in text:
             return Secret(text if text.endswith("\n") else f"{text}\n"), None
         file = Path(text).expanduser() if not isinstance(value, Secret) else None
-        if file is None or not file.is_file():
+        if file is None or not paths.is_file(file):
             raise ConfigurationError(
                 f"{host.name}: the key {name!r} of endpoint is neither a private key nor a file",
                 hint="give the text of the key, for example with get_secret, or the path of its file",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from orchestrator import resources
+from orchestrator import paths, resources
 from orchestrator.ansible import Upload
 from orchestrator.errors import WorkError
 from orchestrator.model.implementations import Kind
@@ -45,7 +45,7 @@ def _entry(resolved: ResolvedCall, folder: Path) -> Path:
     """The playbook in a folder (Yorc: the operation's input PLAYBOOK_ENTRY names it)."""
     name = str(resolved.inputs.get(ENTRY) or "")
     path = (folder / name).resolve()
-    if not name or not path.is_file() or not path.is_relative_to(folder.resolve()):
+    if not name or not paths.is_file(path) or not path.is_relative_to(folder.resolve()):
         raise WorkError(
             f"{resolved.named}: its implementation {resolved.implementation.file!r} is a folder",
             hint=f"name a playbook in it with the operation's input {ENTRY}",
@@ -92,7 +92,7 @@ def uploads_of(resolved: ResolvedCall, kind: Kind, inputs: Mapping[str, Value]) 
     artifacts = {
         name: (Path(artifact.path), _relative(artifact.file, artifact.path, name))
         for name, artifact in resolved.node.artifacts.items()
-        if artifact.path is not None and Path(artifact.path).exists()
+        if artifact.path is not None and paths.exists(Path(artifact.path))
     }
     uploads = [Upload(name, source, path) for name, (source, path) in artifacts.items()]
     for name, value in inputs.items():
@@ -114,7 +114,7 @@ def _dependencies(implementation: Implementation, path: str) -> list[Upload]:
     found = []
     for number, written in enumerate(implementation.dependencies):
         file = base / written
-        if file.exists():
+        if paths.exists(file):
             found.append(
                 Upload(f"orch_dependency_{number}", file, _relative(written, str(file), f"dependency{number}"))
             )

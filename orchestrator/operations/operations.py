@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 import uuid
@@ -15,6 +14,7 @@ from orchestrator.ansible import PlaybookResult, PlaybookRun, TaskEvent, TaskFai
 from orchestrator.errors import WorkError
 from orchestrator.model.expressions import Literal, evaluate, text_of
 from orchestrator.model.implementations import Kind, kind_of
+from orchestrator.model.names import file_name
 from orchestrator.model.topology import (
     RUNNABLE,
     NodeTemplate,
@@ -38,6 +38,7 @@ from orchestrator.operations.naming import instance_name
 from orchestrator.operations.outputs import Owned, mapped_attributes, read_outputs
 from orchestrator.operations.variables import JOB_ID, everyone, host_variables, shared_variables
 from orchestrator.state import Failure
+from orchestrator.tosca.conditions import attribute_type
 
 JOB_STATUS = "TOSCA_JOB_STATUS"
 _PER_OPPOSITE = ("add_target", "remove_target", "add_source", "remove_source", "target_changed")
@@ -111,6 +112,10 @@ class Operations:
     def attribute(self, node: str, name: str) -> Value:
         """The value of a node's attribute as it is now."""
         return lookup_for(self._around, node).attribute("SELF", [name])
+
+    def attribute_type(self, node: str, name: str) -> str:
+        """The built-in type of a node's attribute, empty when it is not declared."""
+        return attribute_type(self._around.topology, self._around.node(node), name)
 
     def attributes_of(
         self, resolved: ResolvedCall, outputs: Mapping[str, Mapping[str, Value]]
@@ -260,8 +265,12 @@ class Operations:
     def _remote_folder(self, resolved: ResolvedCall) -> str:
         """Where a host's user has the files of an operation; the same when the step is done again."""
         call = resolved.call
-        words = [self._around.execution, call.node, call.requirement or "", call.interface, call.operation]
-        return f"{_REMOTE_FOLDER}/{'-'.join(re.sub(r'[^A-Za-z0-9_.]', '_', word)[:60] for word in words if word)}"
+        name = self._folder_name(call.node, call.requirement or "", call.interface, call.operation)
+        return f"{_REMOTE_FOLDER}/{name}"
+
+    def _folder_name(self, *words: str) -> str:
+        """The name of a folder of this execution; it begins with the execution's id."""
+        return file_name("-".join([self._around.execution, *(word for word in words if word)]))
 
 
 def _relationship(node: NodeTemplate, requirement: str | None) -> Relationship | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from orchestrator.errors import SecretError, StorageError
 from orchestrator.model.values import Secret
-from orchestrator.secrets.store import normal_path
+from orchestrator.secrets.store import normal_path, plain_values
 
 _MAGIC = b"orch-secrets-1\n"
 """The beginning of the file, and part of what is authenticated."""
@@ -55,7 +55,7 @@ class FileSecretStore:
     def put(self, path: str, values: Mapping[str, str | Secret]) -> None:
         """See :meth:`SecretStore.put`."""
         name = normal_path(path)
-        plain = {k: v.reveal() if isinstance(v, Secret) else v for k, v in values.items()}
+        plain = plain_values(values)
         if not plain:
             return
         with self._changing() as every:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Protocol
 
 from orchestrator.errors import SecretError
 from orchestrator.model.values import Secret
 
+_LONGEST = 255
 _MOUNT = "secret/data/"
 """Where the REST interface of Vault has the secrets of its key-value engine (version 2); real topologies spell it."""
 
@@ -41,6 +43,19 @@ def normal_path(path: str) -> str:
         normal = normal[len(_MOUNT) :]
     if ".." in normal.split("/") or "." in normal.split("/"):
         raise SecretError(f"{path!r} is no path of a secret: it goes up or stays with dots", hint="name it in full")
-    if not normal:
+    if not normal or not _fit(normal):
         raise SecretError(f"{path!r} is no path of a secret", hint="write it like services_secrets/dls")
     return normal
+
+
+def plain_values(values: Mapping[str, str | Secret]) -> dict[str, str]:
+    """The values to set, given away. Raises :class:`SecretError` for a key that is none."""
+    for key in values:
+        if not _fit(key):
+            raise SecretError(f"{key!r} is no key of a secret", hint="write it on one line, at most 255 characters")
+    return {key: value.reveal() if isinstance(value, Secret) else value for key, value in values.items()}
+
+
+def _fit(name: str) -> bool:
+    """Whether a name can be shown and typed: something, of characters that are no control characters."""
+    return bool(name) and len(name) <= _LONGEST and not any(unicodedata.category(c) in ("Cc", "Cs") for c in name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import SecretAccessError, SecretError
 from orchestrator.model.values import Secret
-from orchestrator.secrets.store import normal_path
+from orchestrator.secrets.store import normal_path, plain_values
 from orchestrator.secrets.vault_connection import VaultConnection
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class VaultSecretStore:
 
     def put(self, path: str, values: Mapping[str, str | Secret]) -> None:
         """See :meth:`SecretStore.put`. With version 2 it is a new version, and no change of others is lost."""
-        plain = {k: v.reveal() if isinstance(v, Secret) else v for k, v in values.items()}
+        plain = plain_values(values)
         if plain:
             self._change(self._name(path), lambda before: {**(before or {}), **plain})
 

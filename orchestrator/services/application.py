@@ -314,17 +314,22 @@ def read_manifest(root: Path, image: Path) -> Manifest:
     return Manifest(str(content.get("workflow") or ""), str(content.get("step_id") or ""), unsatisfied)
 
 
+def _there(path: Path) -> bool:
+    """Whether there is something of that name; pathlib raises for names that are too long."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
 def in_image(path: str, root: Path) -> Optional[Path]:
     """What an absolute path of the image is outside of it; None when it is not there or leads out of the image."""
     found = root / path.lstrip("/")
     whole = root.resolve()
-    return found if found.exists() and whole in (found.resolve(), *found.resolve().parents) else None
+    return found if _there(found) and whole in (found.resolve(), *found.resolve().parents) else None
 
 
 def find_program(command: str, root: Optional[Path]) -> Path:
     """The program of a job: in the image where there is one, else on this machine. Raises ApplicationError."""
     found = in_image(command, root) if root else Path(command)
-    if found is not None and found.is_file():
+    if found is not None and _there(found) and found.is_file():
         _check_program(command, found)
         return found.absolute()
     if root:
@@ -362,7 +367,7 @@ def _content(root: Path) -> str:
 def find_folder(path: str, root: Optional[Path]) -> Optional[str]:
     """A folder or file named in an option: in the image first, then on this machine; None where there is none."""
     found = in_image(path, root) if root else None
-    if found is None and Path(path).exists():
+    if found is None and _there(Path(path)):
         found = Path(path)
     return str(found.absolute()) if found else None
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -28,10 +27,13 @@ import msgspec
 import yaml
 
 from orchestrator.errors import StorageError, UserError, WorkError
+from orchestrator.model.names import is_name, name_rule
+from orchestrator.model.problems import DocumentError, Problems
 from orchestrator.services import files as fs
 from orchestrator.sites.tree import tree_at
+from orchestrator.tosca.structs import read_map, read_struct
 
-_OID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
+_LONGEST_OID = 128
 _STORED = uuid.UUID("6f9d1a5e-6a0c-5b39-9a6e-0d0b7a4f2c11")
 """The namespace in which the oid of a stored result is derived from its key (RFC 4122, version 5)."""
 _STALE = 24 * 3600.0
@@ -91,8 +93,7 @@ class Catalogue:
         with fs.explained("read the record", path):
             if not path.is_file():
                 raise self._missing(oid)
-            text = path.read_text(encoding="utf-8", errors="surrogateescape")
-        return _record(text, path, oid)
+        return _record(path, oid)
 
     def list(self) -> tuple[Record, ...]:
         """All records, by their object ids. Raises as :meth:`get` does."""
@@ -114,7 +115,7 @@ class Catalogue:
         absolute = tuple(
             f if f.path is None else msgspec.structs.replace(f, path=str(_absolute(f.path))) for f in files
         )
-        record = Record(oid or str(uuid.uuid4()), absolute, title, _now(), published, source)
+        record = Record(str(uuid.uuid4()) if oid is None else oid, absolute, title, _now(), published, source)
         _check(record, self._file_of(record.oid))
         with self._locked():
             if self._file_of(record.oid).exists():
@@ -197,17 +198,15 @@ class Catalogue:
             os.close(fd)
 
     def _file_of(self, oid: str) -> Path:
-        if not _OID.match(oid):
-            raise UserError(
-                f"{oid!r} is no object id of a data catalogue", hint="letters, digits, '.', '_' and '-', at most 128"
-            )
+        if not is_name(oid, _LONGEST_OID):
+            raise UserError(f"{oid!r} is no object id of a data catalogue", hint=name_rule(_LONGEST_OID))
         return self._folder / f"{oid}.yaml"
 
     def _oids(self) -> tuple[str, ...]:
         with fs.explained("read the catalogue", self._folder):
             if not self._folder.exists():
                 return ()
-            return tuple(sorted(p.stem for p in self._folder.glob("*.yaml") if _OID.match(p.stem)))
+            return tuple(sorted(p.stem for p in self._folder.glob("*.yaml") if is_name(p.stem, _LONGEST_OID)))
 
     def _missing(self, oid: str) -> UserError:
         oids = self._oids()
@@ -218,24 +217,23 @@ class Catalogue:
         )
 
 
-def _record(text: str, path: Path, oid: str) -> Record:
-    try:
-        # Scalars are taken as they are written: an oid 0123 or a date must not become a number.
-        loaded = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but strings, lists and maps
-        record = msgspec.convert(loaded, Record, strict=False)
-    except yaml.YAMLError as e:
-        mark = getattr(e, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise UserError(f"{place}: {getattr(e, 'problem', None) or e}") from e
-    except msgspec.ValidationError as e:
-        raise UserError(f"{path}: {e}", hint="a record has oid, title, files, created, published, source") from e
-    if record.oid != oid:
-        raise UserError(f"{path}: oid is {record.oid}, but the file is named {oid}", hint="give both the same name")
-    _check(record, path)
-    return record
+def _record(path: Path, oid: str) -> Record:
+    problems = Problems()
+    root = read_map(path, "a record is a map of oid, title, files, created, published and source", problems)
+    found = read_struct(root, Record, "the record", problems) if root is not None else None
+    if root is None and not problems.has_errors:
+        raise UserError(f"{path}: the record is empty", hint="a record has oid and files")
+    if problems.has_errors or found is None:
+        raise DocumentError(problems)
+    if found.oid != oid:
+        raise UserError(f"{path}: oid is {found.oid}, but the file is named {oid}", hint="give both the same name")
+    _check(found, path)
+    return found
 
 
 def _check(record: Record, path: Path) -> None:
+    if "\0" in record.title:
+        raise UserError(f"{path}: the title has a NUL character", hint="leave it out")
     names: set[str] = set()
     for name in (*(file.name for file in record.files), *record.folders):
         try:

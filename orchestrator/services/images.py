@@ -28,11 +28,13 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import msgspec
-import yaml
 
+from orchestrator import paths
 from orchestrator.errors import UserError, WorkError
+from orchestrator.model.problems import DocumentError, Problems
 from orchestrator.services import files as fs
 from orchestrator.services import program
+from orchestrator.tosca.structs import read_map, read_struct
 
 DESCRIPTION = "eflows4hpc.yaml"
 MANIFEST = ".bundle.json"
@@ -198,14 +200,14 @@ def find_step(registry: Path, workflow: str, step_id: str) -> Path:
         fs.check_name(name)
     if not registry.is_dir():
         raise UserError(f"there is no workflow registry {registry}", hint="name a folder that holds workflows")
-    if not (registry / workflow).is_dir():
+    if not paths.is_folder(registry / workflow):
         raise UserError(
             f"the workflow registry {registry} has no workflow {workflow!r}",
             hint=f"it has {_names(registry)}",
         )
     step = registry / workflow / step_id
-    if not (step / DESCRIPTION).is_file():
-        why = f"has no {DESCRIPTION}" if step.is_dir() else "does not exist"
+    if not paths.is_file(step / DESCRIPTION):
+        why = f"has no {DESCRIPTION}" if paths.is_folder(step) else "does not exist"
         raise UserError(
             f"the workflow {workflow!r} of the registry {registry} has no step {step_id!r}: {step} {why}",
             hint=f"its steps are {_names(registry / workflow, DESCRIPTION)}",
@@ -219,40 +221,42 @@ def _names(folder: Path, holding: str = ".") -> str:
     return ", ".join(names) or "none"
 
 
+class _Spack(msgspec.Struct, frozen=True):
+    specs: tuple[str, ...] = ()
+
+
+class _Description(msgspec.Struct, frozen=True):
+    """What a step says that it needs; the image creation service reads more of it than this."""
+
+    apt: tuple[str, ...] = ()
+    pip: tuple[str, ...] = ()
+    spack: _Spack = _Spack()
+
+
 def requirements(step: Path) -> Requirements:
     """What a step needs: its eflows4hpc.yaml, and requirements.txt where that has no list ``pip``.
 
     Raises :class:`UserError` with file and place when they are malformed.
     """
     path = step / DESCRIPTION
-    with fs.explained("read", path):
-        text = path.read_text(encoding="utf-8", errors="replace")
-    try:
-        loaded = yaml.load(text, Loader=yaml.BaseLoader) or {}  # noqa: S506 - nothing but strings, lists and maps
-    except yaml.YAMLError as e:
-        mark = getattr(e, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise UserError(f"{place}: {getattr(e, 'problem', None) or e}") from e
-    if not isinstance(loaded, dict):
-        raise UserError(f"{path}: a map with apt, pip and spack is expected")
-    spack = loaded.get("spack") or {}
-    if not isinstance(spack, dict):
-        raise UserError(f"{path}: spack: a map with specs is expected")
-    pip = _words(loaded.get("pip"), path, "pip")
-    if "pip" not in loaded and (step / "requirements.txt").is_file():
+    problems = Problems()
+    root = read_map(path, "a step's description is a map with apt, pip and spack", problems)
+    said = read_struct(root, _Description, "the description", problems) if root is not None else _Description()
+    if said is None or problems.has_errors:
+        raise DocumentError(problems)
+    pip = _words(said.pip, path, "pip")
+    if (root is None or "pip" not in root) and (step / "requirements.txt").is_file():
         pip = _pip_lines(step / "requirements.txt")
-    return Requirements(_words(loaded.get("apt"), path, "apt"), pip, _words(spack.get("specs"), path, "spack: specs"))
+    return Requirements(_words(said.apt, path, "apt"), pip, _words(said.spack.specs, path, "spack: specs"))
 
 
-def _words(value: Any, path: Path, where: str) -> tuple[str, ...]:
-    if not value:
-        return ()
-    if not (isinstance(value, list) and all(isinstance(v, str) and v for v in value)):
-        raise UserError(f"{path}: {where}: a list of names is expected")
-    for word in value:
+def _words(words: Sequence[str], path: Path, where: str) -> tuple[str, ...]:
+    for word in words:
+        if not word:
+            raise UserError(f"{path}: {where}: an empty name", hint="take it out")
         if word.startswith("-"):
             raise UserError(f"{path}: {where}: {word!r} is an option", hint="name packages only")
-    return tuple(value)
+    return tuple(words)
 
 
 def _pip_lines(path: Path) -> tuple[str, ...]:

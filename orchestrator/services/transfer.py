@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from orchestrator import paths
 from orchestrator.errors import UserError, WorkError
 from orchestrator.model.values import Secret
 from orchestrator.services import files as fs
@@ -176,9 +177,9 @@ def image(request: Image, say: Callable[[str], None]) -> dict[str, Any]:
     source = _absolute(request.images, "images") / request.image
     target = _absolute(request.target or request.default_target, "target") / request.image
     with images_lock(request.images, exclusive=False):
-        if not source.is_file():
+        if not paths.is_file(source):
             raise WorkError(f"there is no image {source}", hint="create the image first")
-        if target.exists() and target.samefile(source):
+        if paths.exists(target) and target.samefile(source):
             say(f"{request.image}: is there already")
         else:
             fetch(str(source), target, recorded_digest(source), name=request.image, say=say)
@@ -188,9 +189,9 @@ def image(request: Image, say: Callable[[str], None]) -> dict[str, Any]:
 def download(request: Download, say: Callable[[str], None]) -> dict[str, Any]:
     """See :class:`Download`. The result: ``path``, ``size``, ``checksum``."""
     target = _absolute(request.target, "target")
-    if target.is_dir():
+    if paths.is_folder(target):
         target /= name_of(request.url)
-    if target.is_file() and not request.force:
+    if paths.is_file(target) and not request.force:
         say(f"{target.name}: is there already")
         known = fs.digest(target).digest()
         return {"path": str(target), "size": known.size, "checksum": known.checksum}
@@ -240,7 +241,7 @@ def _by_way_of(scratch: Path, connection: Connection, request: Transfer, say: Ca
             folder = _there(connection, request.target or request.default_target, "target")
             source = _absolute(request.images, "images") / request.image
             with images_lock(request.images, exclusive=False):
-                if not source.is_file():
+                if not paths.is_file(source):
                     raise WorkError(f"there is no image {source}", hint="create the image first")
                 connection.put(source, f"{folder}/{request.image}", say)
             return {"image_file_path": f"{folder}/{request.image}"}
@@ -322,10 +323,10 @@ def _path_or_url(location: str) -> tuple[Path | None, str]:
 
 def _same(target: Path, source: Path | None, expected: fs.Expected) -> fs.Digest | None:
     """The digest of a target that is what the transfer would bring."""
-    if not target.is_file() or (source is None and expected.checksum is None):
+    if not paths.is_file(target) or (source is None and expected.checksum is None):
         return None
     if expected.checksum is None and source is not None:
-        if not source.is_file() or source.stat().st_size != target.stat().st_size:
+        if not paths.is_file(source) or source.stat().st_size != target.stat().st_size:
             return None
         known = fs.digest(source).digest()
         expected = fs.Expected(known.size if expected.size is None else expected.size, known.checksum)
@@ -340,8 +341,8 @@ def _opened(path: Path | None, url: str) -> Iterator[_Opened]:
     if path is None:
         yield from _opened_url(url)
         return
-    if not path.is_file():
-        why = "it is a folder" if path.is_dir() else "there is no such file"
+    if not paths.is_file(path):
+        why = "it is a folder" if paths.is_folder(path) else "there is no such file"
         raise WorkError(f"cannot read {path}: {why}", hint="put the file there, or correct where it is said to be")
     with fs.explained("read", path):
         stream = path.open("rb")

@@ -5,7 +5,7 @@ It reads site descriptions and matches nodes to sites; it must never read TOSCA 
 
 from orchestrator.sites.completed import Completed
 from orchestrator.sites.connection import Connection, LocalConnection
-from orchestrator.sites.description import read_sites
+from orchestrator.sites.description import Sites, read_sites
 from orchestrator.sites.environment import inherited, passed_on
 from orchestrator.sites.login import HostKey, SshSettings
 from orchestrator.sites.matching import match_nodes
@@ -20,6 +20,7 @@ __all__ = [
     "LocalConnection",
     "SchedulerKind",
     "Site",
+    "Sites",
     "Slurm",
     "SshSettings",
     "environment_attributes",

@@ -1,16 +1,16 @@
-"""Reading ``sites.yaml``: typed, with unknown keys refused at their place."""
+"""Reading ``sites.yaml``: typed, every mistake at its place. A site with mistakes stops only what uses it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import yaml
 
-from orchestrator.errors import ConfigurationError
+from orchestrator.model.names import is_name, name_rule
+from orchestrator.model.problems import Problem, Problems, SettingsError
+from orchestrator.model.source import Span
 from orchestrator.sites.site import (
     ACCEPT_NEW,
     LOCAL,
@@ -21,88 +21,125 @@ from orchestrator.sites.site import (
     SchedulerKind,
     Site,
 )
-from orchestrator.yamlfiles import read_yaml
+from orchestrator.tosca import codes
+from orchestrator.tosca.structs import check_keys, read_map, read_struct
+from orchestrator.tosca.tree import Map, Scalar, Tree, kind_of
 
+_SHAPE = "a sites file is a map with the one key `sites`, which maps names to descriptions"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def read_sites(files: Iterable[Path]) -> Mapping[str, Site]:
+class Sites(Mapping[str, Site]):
+    """The sites that are described, by name. To ask for one whose description has faults raises SettingsError."""
+
+    def __init__(self, sites: Mapping[str, Site], faults: Mapping[str, list[Problem]]) -> None:
+        self.usable: Mapping[str, Site] = dict(sites)
+        """Those without faults."""
+        self.faults: Mapping[str, list[Problem]] = dict(faults)
+        """What is wrong with the others."""
+
+    def __getitem__(self, name: str) -> Site:
+        if name in self.faults:
+            raise SettingsError(self.faults[name])
+        return self.usable[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.usable or name in self.faults
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self.usable, *self.faults))
+
+    def __len__(self) -> int:
+        return len(self.usable) + len(self.faults)
+
+
+def read_sites(files: Iterable[Path]) -> Sites:
     """The sites described in some files, later ones winning, and the built-in site ``local``.
 
-    A relative path in a description counts from the folder of its file. Raises ConfigurationError with file and line.
+    A relative path in a description counts from the folder of its file. Raises SettingsError with every fault of a file
+    that concerns no single site.
     """
-    sites: dict[str, Site] = {LOCAL: Site()}
+    sites: dict[str, Site | list[Problem]] = {LOCAL: Site()}
     for file in files:
-        for name, site in _read(file).items():
-            sites[name] = site
-    return sites
+        sites.update(_read(file))
+    good = {name: site for name, site in sites.items() if isinstance(site, Site)}
+    return Sites(good, {name: faults for name, faults in sites.items() if not isinstance(faults, Site)})
 
 
-def _read(file: Path) -> dict[str, Site]:
-    content, root = read_yaml(file, "sites file", ConfigurationError)
-    if content is None:
-        return {}
-    if not isinstance(content, dict) or set(content) != {"sites"} or not isinstance(content["sites"], dict):
-        raise ConfigurationError(
-            f"{file}:1:1: a sites file is a map with the one key `sites`, which maps names to descriptions"
-        )
-    sites = {}
-    for name, description in content["sites"].items():
-        try:
-            site = msgspec.convert(description or {}, type=Site)
-        except msgspec.ValidationError as error:
-            raise ConfigurationError(
-                _explained(file, root, str(name), str(error)), hint="docs/sites.md lists what is said of a site"
-            ) from error
-        _check(site, f"{file}: site {str(name)!r}")
-        sites[str(name)] = _with_paths(msgspec.structs.replace(site, name=str(name)), file.parent)
-    return sites
+def _read(file: Path) -> dict[str, Site | list[Problem]]:
+    """The sites of a file, or their faults."""
+    problems = Problems()
+    root = read_map(file, _SHAPE, problems)
+    if root is not None:
+        check_keys(root, ("sites",), "a sites file", problems)
+    described = root.get("sites") if root is not None else None
+    if root is not None and not isinstance(described, Map) and (described is not None or not root.entries):
+        message = f"sites is a map of names to descriptions, not {kind_of(described)}" if described else _SHAPE
+        problems.error(codes.WRONG_KIND, message, (described or root).span)
+    found: dict[str, Site | list[Problem]] = {}
+    of_file = list(problems)
+    for key, tree in described.items() if isinstance(described, Map) else ():
+        own = [problem for problem in of_file if _concerns(problem, key, tree)]
+        of_file = [problem for problem in of_file if problem not in own]
+        found[key.text] = _site(key, tree, own, file.parent)
+    if of_file:
+        raise SettingsError(of_file)
+    return found
 
 
-def _check(site: Site, where: str) -> None:
+def _concerns(problem: Problem, key: Scalar, tree: Tree) -> bool:
+    """Whether a problem of the YAML is one of a single site: in its description, or its name given twice.
+
+    Where the text cannot be read on, nobody knows what else there is.
+    """
+    if problem.code in (codes.YAML_SYNTAX, codes.YAML_LIMIT):
+        return False
+    places = [problem.span, *(related.span for related in problem.related)]
+    start, end = (key.line, key.column), (tree.end_line, tree.end_column)
+    return any(place is not None and start <= (place.line, place.column) < end for place in places)
+
+
+def _site(key: Scalar, tree: Tree, faults: list[Problem], folder: Path) -> Site | list[Problem]:
+    problems = Problems()
+    for fault in faults:
+        problems.add(fault)
+    if not is_name(key.text):
+        problems.error(codes.BAD_NAME, f"{key.text!r} is no name for a site", key.span, name_rule())
+    site = read_struct(tree, Site, f"site {key.text!r}", problems, without=("name",))
+    if site is not None:
+        _check(site, f"site {key.text!r}", tree, problems)
+    if site is None or problems.has_errors:
+        return list(problems)
+    return _with_paths(msgspec.structs.replace(site, name=key.text), folder)
+
+
+def _check(site: Site, what: str, tree: Tree, problems: Problems) -> None:
     if site.known_hosts not in (STRICT, ACCEPT_NEW):
-        raise ConfigurationError(f"{where}: known_hosts is {STRICT} or {ACCEPT_NEW}, not {site.known_hosts!r}")
+        message = f"known_hosts of {what} is {STRICT} or {ACCEPT_NEW}, not {site.known_hosts!r}"
+        problems.error(codes.WRONG_SETTING, message, _at(tree, "known_hosts"))
     if site.connection is ConnectionKind.SSH and site.scheduler is SchedulerKind.LOCAL:
-        raise ConfigurationError(
-            f"{where}: nothing runs jobs there", hint="name its scheduler (slurm), or use the site local"
-        )
-    for variable in (*site.environment, *site.inherit):
-        if not _VARIABLE.fullmatch(variable):
-            raise ConfigurationError(f"{where}: {variable!r} is no name of an environment variable")
-    for variable, value in site.environment.items():
-        if "\0" in value:
-            raise ConfigurationError(f"{where}: environment: {variable} has a NUL character")
-    if site.sessions < 2 or site.slurm.interval <= 0:
-        raise ConfigurationError(f"{where}: sessions must be 2 or more, slurm.interval more than 0")
+        hint = "name its scheduler (slurm), or use the site local"
+        problems.error(codes.MISSING_SETTING, f"nothing runs jobs at {what}", _at(tree, "scheduler"), hint)
+    for key, variables in (("environment", site.environment), ("inherit", site.inherit)):
+        for variable in variables:
+            if not _VARIABLE.fullmatch(variable):
+                message = f"{variable!r} in {key} of {what} is no name of an environment variable"
+                problems.error(codes.WRONG_SETTING, message, _at(tree, key, variable))
+    if site.sessions < 2:
+        problems.error(codes.WRONG_SETTING, f"sessions of {what} is 2 or more", _at(tree, "sessions"))
+    if site.slurm.interval <= 0:
+        message = f"interval of slurm of {what} is more than 0"
+        problems.error(codes.WRONG_SETTING, message, _at(tree, "slurm", "interval"))
 
 
-def _explained(file: Path, root: Any, site: str, message: str) -> str:
-    what, _, path = message.partition(" - at `$")
-    keys = re.findall(r"\.([A-Za-z_0-9]+)", path)
-    unknown = re.search(r"unknown field `([^`]+)`", what)
-    node = root
-    for key in ["sites", site, *keys]:
-        node = _child(node, key) or node
-    if unknown:
-        node = _key_node(node, unknown.group(1)) or node
-    mark = node.start_mark
-    return f"{file}:{mark.line + 1}:{mark.column + 1}: site {site!r}: {what}"
-
-
-def _child(node: Any, key: str) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        for name, value in node.value:
-            if name.value == key:
-                return value
-    return None
-
-
-def _key_node(node: Any, key: str) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        for name, _ in node.value:
-            if name.value == key:
-                return name
-    return None
+def _at(tree: Tree, *keys: str) -> Span:
+    """The place of a value inside a description, of the innermost one that is written."""
+    for key in keys:
+        inner = tree.get(key) if isinstance(tree, Map) else None
+        if inner is None:
+            break
+        tree = inner
+    return tree.span
 
 
 def _with_paths(site: Site, folder: Path) -> Site:

@@ -289,6 +289,8 @@ def _check_sizes(path: Path, infos: list[zipfile.ZipInfo], limits: Limits) -> No
 def _entry(path: Path, zipped: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits) -> Entry | None:
     """One entry with a safe name; None for the archive's own folder."""
     name = _name(path, info, limits)
+    if not info.filename:  # nothing can be asked of it
+        _unsafe(f"{path} holds an entry without a name", "make the archive anew")
     if info.flag_bits & _ENCRYPTED:
         message = f"{path}: {name!r} is encrypted"
         raise refusal(codes.ARCHIVE_UNREADABLE, message, "make the archive anew without a password")

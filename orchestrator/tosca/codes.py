@@ -1,7 +1,7 @@
 """The problems that reading a document can report: a stable code, a title, why it matters and what to do.
 
 T01 files and YAML, T02 imports and keynames, T03 types, T04 values, T05 requirements, T06 functions, T07 workflows,
-T08 the rest of a topology, T09 the second validator.
+T08 the rest of a topology, T09 the second validator, T10 files for orch itself.
 """
 
 from __future__ import annotations
@@ -89,6 +89,18 @@ BAD_ALIAS = _code(
     "Alias that cannot be followed",
     "An alias (*name) refers to itself or to an anchor (&name) that is not defined before it.",
     "Write the value out, or move the anchor before the alias.",
+)
+BAD_TAG = _code(
+    "T0111",
+    "Tag without a meaning",
+    "A value has a YAML tag (!name) that stands for something that no TOSCA type is, such as !!binary or !!set.",
+    "Write the value itself, without the tag.",
+)
+BAD_CHARACTER = _code(
+    "T0112",
+    "Character that nothing can carry",
+    "A text has a NUL character or half a surrogate, which neither a program's variables nor UTF-8 can hold.",
+    "Leave the character out.",
 )
 
 UNKNOWN_VERSION = _code(
@@ -542,8 +554,32 @@ SHARED_TARGET = _code(
 SECOND_OPINION = _code(
     "T0901",
     "Refused by tosca-parser",
-    "The second validator, tosca-parser, refuses the document.",
+    "The second validator, tosca-parser, refuses what orch's own checks have found right. orch carries it out.",
+    "Nothing, unless the document is meant for tools that are built on tosca-parser, too: then see the message.",
+)
+UNKNOWN_SETTING = _code(
+    "T1001",
+    "Unknown setting",
+    "A file for orch itself (sites.yaml, config.yaml, a record of the data catalogue) has a key that means nothing.",
+    "Check the spelling; docs/sites.md and docs/secrets.md list the settings.",
+)
+WRONG_SETTING = _code(
+    "T1002",
+    "Setting with a wrong value",
+    "The value of a setting is none of those that it can have.",
     "See the message.",
+)
+MISSING_SETTING = _code(
+    "T1003",
+    "Setting that is missing",
+    "Something that orch cannot do without is not said.",
+    "Add it.",
+)
+BAD_NAME = _code(
+    "T1004",
+    "Name that cannot be used",
+    "A site or a record becomes a folder, a word of commands and a part of messages; this name is not fit for that.",
+    "Use letters, digits, '.', '_' and '-', at most 100 of them, the first one a letter or a digit.",
 )
 
 CODES: Mapping[str, ProblemKind] = _table

@@ -26,7 +26,7 @@ def read_constraints(tree: Tree | None, type_name: str, problems: Problems) -> t
             message = f"there is no constraint operator {key.text!r}"
             problems.error(codes.BAD_CONSTRAINT, message, key.span, did_you_mean(key.text, OPERATORS))
             continue
-        fault = _fault(key.text, value)
+        fault = fault_of(key.text, value)
         if fault is not None:
             problems.error(codes.BAD_CONSTRAINT, f"{key.text} needs {fault}, not {kind_of(value)}", value.span)
             continue
@@ -34,7 +34,7 @@ def read_constraints(tree: Tree | None, type_name: str, problems: Problems) -> t
     return tuple(found)
 
 
-def _fault(operator: str, value: Tree) -> str | None:
+def fault_of(operator: str, value: Tree) -> str | None:
     """What a clause needs instead of its value; None when the value is right."""
     if operator == "in_range":
         return None if isinstance(value, List) and len(value.items) == 2 else "a list of two bounds"
@@ -84,9 +84,14 @@ def _typed(tree: Tree, type_name: str, operator: str) -> Value:
 def violated(constraints: tuple[Constraint, ...], value: Value, type_name: str) -> Constraint | None:
     """The first constraint that a value does not meet; None when it meets all."""
     for constraint in constraints:
-        if not _met(constraint, value, type_name):
+        if not _met(constraint, value, type_name, unlike=True):
             return constraint
     return None
+
+
+def holds(constraint: Constraint, value: Value, type_name: str) -> bool:
+    """Whether a value meets a constraint; what cannot be compared with it does not."""
+    return _met(constraint, value, type_name, unlike=False)
 
 
 def shown(constraint: Constraint) -> str:
@@ -109,7 +114,8 @@ def shown(constraint: Constraint) -> str:
     return words.get(constraint.operator, constraint.operator)
 
 
-def _met(constraint: Constraint, value: Value, type_name: str) -> bool:
+def _met(constraint: Constraint, value: Value, type_name: str, *, unlike: bool) -> bool:
+    """``unlike`` is the answer where value and bound cannot be compared."""
     operator, bound = constraint.operator, constraint.value
     if operator == "schema":
         return True
@@ -118,17 +124,17 @@ def _met(constraint: Constraint, value: Value, type_name: str) -> bool:
     if operator == "equal":
         return _equal(value, bound, type_name)
     if operator in _LENGTHS:
-        return _length_met(operator, bound, value)
+        return _length_met(operator, bound, value) if isinstance(value, str | list | dict) else unlike
     if operator == "pattern":
         return read_pattern(bound).matches(str(value))
     if operator == "in_range":
         values = value if isinstance(value, list) else [value]
         return all(
-            (one == UNBOUNDED or _compares("greater_or_equal", one, bound[0], type_name))
-            and (one == UNBOUNDED or _compares("less_or_equal", one, bound[1], type_name))
+            (one == UNBOUNDED or _compares("greater_or_equal", one, bound[0], type_name, unlike))
+            and (one == UNBOUNDED or _compares("less_or_equal", one, bound[1], type_name, unlike))
             for one in values
         )
-    return _compares(operator, value, bound, type_name)
+    return _compares(operator, value, bound, type_name, unlike)
 
 
 def _equal(value: Value, other: Value, type_name: str) -> bool:
@@ -138,19 +144,17 @@ def _equal(value: Value, other: Value, type_name: str) -> bool:
     return a is not None and a == b
 
 
-def _length_met(operator: str, bound: int, value: Value) -> bool:
-    if not isinstance(value, str | list | dict):
-        return True
+def _length_met(operator: str, bound: int, value: str | list[Value] | dict[str, Value]) -> bool:
     size = len(value)
     return size == bound if operator == "length" else size >= bound if operator == "min_length" else size <= bound
 
 
-def _compares(operator: str, value: Value, bound: Value, type_name: str) -> bool:
+def _compares(operator: str, value: Value, bound: Value, type_name: str, unlike: bool) -> bool:
     if bound == UNBOUNDED:
         return True
     a, b = sort_key(value, type_name), sort_key(bound, type_name)
     if a is None or b is None:
-        return True
+        return unlike
     try:
         if operator == "greater_than":
             return bool(a > b)
@@ -160,4 +164,4 @@ def _compares(operator: str, value: Value, bound: Value, type_name: str) -> bool
             return bool(a < b)
         return bool(a <= b)
     except TypeError:
-        return True
+        return unlike

@@ -14,6 +14,7 @@ from typing import NoReturn, Protocol
 
 import msgspec
 
+from orchestrator import paths
 from orchestrator.errors import UserError
 from orchestrator.model.problems import Problem, Severity
 from orchestrator.model.source import Span
@@ -85,7 +86,7 @@ class Tree(Protocol):
 def is_csar(path: Path) -> bool:
     """Whether a path is meant as a CSAR: by its ending, or because the file begins as zip archives do."""
     if path.suffix.lower() in SUFFIXES:
-        return not path.is_dir()
+        return not paths.is_folder(path)
     try:
         if not path.is_file():
             return False
@@ -251,7 +252,7 @@ class Folder:
             return []
 
     def is_file(self, name: str) -> bool:
-        return (self._path / name).is_file()
+        return paths.is_file(self._path / name)
 
     def read(self, name: str, at_most: int) -> bytes:
         try:

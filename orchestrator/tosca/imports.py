@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator import paths
 from orchestrator.model.problems import Problems, Severity
 from orchestrator.model.source import Span
 from orchestrator.tosca import codes
@@ -156,7 +157,7 @@ class _Importer:
             self._from_catalog(text, written.span, document, prefix)
         elif _is_url(text) and not text.startswith("file:"):
             self._refuse_url(text, written.span)
-        elif _REFERENCE.match(text) and not (document.folder / text).is_file():
+        elif _REFERENCE.match(text) and not paths.is_file(document.folder / text):
             self._from_catalog(text, written.span, document, prefix)
         else:
             name = text.removeprefix("file://").removeprefix("file:")
@@ -244,16 +245,13 @@ def _beside(folder: Path, name: str) -> Path:
     """
     path = folder / name
     first, slash, _ = name.partition("/")
-    try:
-        if not slash or path.exists() or first not in folder.parts:
-            return path
-        above = folder
-        while above.name != first:
-            above = above.parent
-        candidate = above.parent / name
-        return candidate if candidate.is_file() else path
-    except (OSError, ValueError):
+    if not slash or paths.exists(path) or first not in folder.parts:
         return path
+    above = folder
+    while above.name != first:
+        above = above.parent
+    candidate = above.parent / name
+    return candidate if paths.is_file(candidate) else path
 
 
 def _is_url(text: str) -> bool:

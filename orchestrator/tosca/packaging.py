@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator import paths
 from orchestrator.errors import StorageError, UserError
 from orchestrator.model.problems import DocumentError, Problem, Severity
 from orchestrator.tosca import codes
@@ -51,7 +52,7 @@ def package(source: Path, out: Path | None = None, catalog: Catalog | None = Non
     UserError, StorageError.
     """
     catalog = catalog or Catalog()
-    if source.is_dir():
+    if paths.is_folder(source):
         entry, files = _of_folder(source)
     else:
         if is_csar(source):
@@ -141,9 +142,9 @@ def _title(name: str, version: str) -> str:
 
 
 def _check_place(out: Path) -> None:
-    if out.is_dir():
+    if paths.is_folder(out):
         raise UserError(f"{out} is a folder", hint="name a file after -o")
-    if out.exists() and not zipfile.is_zipfile(out):
+    if paths.exists(out) and not zipfile.is_zipfile(out):
         raise UserError(f"{out} is there already, and is no CSAR", hint="name another file after -o")
 
 

@@ -55,6 +55,7 @@ class RequirementReader:
         self._types = types
         self._templates = templates
         self._relationship_templates = relationship_templates
+        self._used: set[str] = set()
         self._substituted = substituted
         self._problems = problems
         self._inputs = inputs
@@ -256,8 +257,11 @@ class RequirementReader:
             return self._filled(name, body, None)
         template = self._relationship_templates.get(written.text) if self._relationship_templates else None
         if isinstance(template, Map):
+            self._used.add(written.text)
             type_written = as_scalar(template.get("type"), "type", self._problems)
             found = self._types.lookup(RELATIONSHIP, type_written) if type_written else None
+            if type_written is not None and found is None:  # that was said: which properties it has is not known
+                return type_written.text, {}, {}
             merged = template if body is None else template.with_entries({**template.entries, **body.entries})
             return self._filled(found or _DEFAULT_RELATIONSHIP, merged, written)
         found = self._types.find(RELATIONSHIP, written.text)
@@ -268,9 +272,18 @@ class RequirementReader:
             hint = did_you_mean(written.text, [*templates, *self._types.names(RELATIONSHIP)])
             message = f"there is no relationship type or template {written.text!r}"
             self._problems.error(codes.UNKNOWN_TYPE, message, written.span, hint)
-            return _DEFAULT_RELATIONSHIP, {}, {}
+            return written.text, {}, {}
         self._check_target_capability(found, capability, target, written)
         return self._filled(found, body, written)
+
+    def check_unused(self) -> None:
+        """Report the faults of relationship templates that no requirement names."""
+        for key, body in self._relationship_templates.items() if self._relationship_templates else ():
+            written = as_scalar(body.get("type"), "type", self._problems) if isinstance(body, Map) else None
+            if isinstance(body, Map) and written is not None and key.text not in self._used:
+                name = self._types.lookup(RELATIONSHIP, written)
+                if name is not None:
+                    self._filled(name, body, key)
 
     def _check_target_capability(
         self, name: str, capability: str | None, target: NodeTemplate, written: Scalar
@@ -299,7 +312,7 @@ class RequirementReader:
     ) -> tuple[str, Mapping[str, Expression], Mapping[str, Interface]]:
         """Properties and interfaces of a relationship: those of its type with the assigned ones over them."""
         relationship = self._types.relationship(name)
-        if relationship is None:
+        if relationship is None or not self._types.complete(RELATIONSHIP, name):
             return name, {}, {}
         if body is None and not relationship.properties:
             return name, {}, relationship.interfaces

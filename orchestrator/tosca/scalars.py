@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 
+from orchestrator.model.numbers import UNSIGNED, carried
 from orchestrator.model.values import Value
-from orchestrator.tosca.tree import Scalar, parse_number
+from orchestrator.tosca.tree import Scalar, is_not_finite, parse_padded
 
 _TRUE = frozenset(("true", "yes", "on"))
 _FALSE = frozenset(("false", "no", "off"))
-_VERSION = re.compile(r"(?!.*\.\.)\d[A-Za-z0-9_.+-]*\Z")
-_TIMESTAMP = re.compile(r"\d{4}-\d\d?-\d\d?([Tt]|[ \t]+|\Z)(\d\d?:\d\d:\d\d(\.\d*)?[ \t]*(Z|[-+]\d\d?(:?\d\d)?)?)?\Z")
-_UNIT = re.compile(r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*([A-Za-zµ]+)\Z")
+_CARRIED = ("inf", "-inf", "nan")
+_VERSION = re.compile(r"(?!.*\.\.)[0-9][A-Za-z0-9_.+-]*\Z")
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d\d?-\d\d?([Tt]|[ \t]+|\Z)(\d\d?:\d\d:\d\d(\.\d*)?[ \t]*(Z|[-+]\d\d?(:?\d\d)?)?)?\Z", re.ASCII
+)
+_UNIT = re.compile(rf"([-+]?{UNSIGNED})\s*([A-Za-zµ]+)\Z")
 
 _SIZE = {"B": 1.0}
 _BITRATE = {"bps": 1.0, "Bps": 8.0}
@@ -43,17 +48,28 @@ def _string(scalar: Scalar) -> Value:
 
 
 def _integer(scalar: Scalar) -> Value:
-    number = parse_number(scalar.text.strip())
+    number = parse_padded(scalar.text.strip())
     if isinstance(number, int):
         return number
     raise NotOfType("write a whole number")
 
 
 def _float(scalar: Scalar) -> Value:
-    number = parse_number(scalar.text.strip())
+    text = scalar.text.strip()
+    if text in _CARRIED:
+        return text
+    if is_not_finite(text):
+        return carried(float(text.replace(".", "", 1)))
+    number = parse_padded(text)
     if number is None:
         raise NotOfType("write a number")
-    return float(number)
+    try:
+        found = float(number)
+    except OverflowError:
+        found = math.inf
+    if math.isinf(found):
+        raise NotOfType("it is larger than any float: write .inf where that is meant")
+    return found
 
 
 def _boolean(scalar: Scalar) -> Value:
@@ -115,7 +131,7 @@ def unit_value(text: str, type_name: str) -> float | None:
         factor = next((f for name, f in units.items() if name.lower() == unit.lower()), None)
     elif factor is None and unit[0] == "k":
         factor = units.get("K" + unit[1:])
-    return None if factor is None else number * factor
+    return None if factor is None or not math.isfinite(number * factor) else number * factor
 
 
 SIMPLE_TYPES: Mapping[str, Callable[[Scalar], Value]] = {
@@ -152,6 +168,8 @@ def sort_key(value: Value, type_name: str) -> Value:
         return [(0, int(part[:18]), "") if part.isdigit() else (1, 0, part) for part in re.split(r"[.-]", str(value))]
     if isinstance(value, bool):
         return None
+    if type_name == "float" and isinstance(value, str):
+        return float(value) if value in _CARRIED else None
     if isinstance(value, int | float):
         return value
     return value if isinstance(value, str) else None

@@ -3,7 +3,9 @@
 It sees the types that the node templates use, flattened and under names of their own (so that its own definitions of
 the normative types do not get in the way), and the templates in batches, because its graph makes a whole document
 quadratic; the targets of a batch's requirements are there as stubs. Its state is global: one thread uses it at a time.
-What it crashes on, or says about something that only this translation made, never reaches the user.
+What it crashes on, or says about something that only this translation made, never reaches the user. Constraints are
+not shown to it: we have checked them, and it compares versions as numbers and knows fewer types that can be compared.
+What it refuses else is a warning: our own checks have judged the document, and its limits are not ours.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ _QUOTED = re.compile(r'"([^"]*)"')
 
 
 def check_again(topology: Topology, problems: Problems) -> None:
-    """Let tosca-parser look at a topology that our own checks found no error in; what it refuses is a problem."""
+    """Let tosca-parser look at a topology that our own checks found no error in; what it refuses is a warning."""
     with _LOCK:
         names = list(topology.node_templates)
         for start in range(0, len(names), BATCH):
@@ -76,7 +78,8 @@ def _report(message: str, template: NodeTemplate, problems: Problems) -> None:
     words = _QUOTED.findall(text)
     place = next((s for word in words if (s := template.spans.get(f"properties.{word}"))), template.span)
     shown = text.replace(_PREFIX, "").strip().rstrip(".")
-    problems.error(codes.SECOND_OPINION, f"{template.name}: {shown}", place, "tosca-parser refuses this")
+    hint = "orch takes it; a tool that is built on tosca-parser would not"
+    problems.warning(codes.SECOND_OPINION, f"{template.name}: {shown}", place, hint)
 
 
 # the normal form as tosca-parser wants it
@@ -162,21 +165,13 @@ class _Writer:
         return bool(data_type.properties)
 
     def _schema(self, schema: Schema) -> dict[str, Any]:
-        constraints = schema.constraints
         type_name = schema.type
         data_type = self._topology.data_types.get(schema.type)
         if data_type is not None:
-            if data_type.lineage[-1] in BUILT_IN_TYPES:
-                type_name = data_type.lineage[-1]
-                constraints = (*data_type.constraints, *constraints)
-            else:
-                type_name = self._data(data_type)
+            type_name = data_type.lineage[-1] if data_type.lineage[-1] in BUILT_IN_TYPES else self._data(data_type)
         written: dict[str, Any] = {"type": type_name}
         if schema.entry is not None:
             written["entry_schema"] = self._schema(schema.entry)
-        if constraints:
-            seen = (c for c in constraints if c.operator != "pattern")  # it may match for ever: ours is bounded
-            written["constraints"] = [{c.operator: copy.deepcopy(c.value)} for c in seen]
         return written
 
     def _data(self, data_type: DataType) -> str:

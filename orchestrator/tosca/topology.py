@@ -160,6 +160,7 @@ class _TopologyReader:
             if template is not None and isinstance(body, Map):
                 copied = reader.with_copied(body, tree)
                 templates[key.text] = with_relationships(template, requirements.read(template, copied))
+        requirements.check_unused()
         return templates
 
     def _check_relationship_templates(self) -> None:
@@ -184,7 +185,8 @@ class _TopologyReader:
             written = fields.get("members") or fields.get("targets")
             members = scalars_of(written, "members", self._problems)
             self._check_members(members, templates, {}, f"the group {key.text!r}")
-            properties = self._values(fields, group_type.properties if group_type else None, key, inputs)
+            whole = group_type is not None and self._types.complete(GROUP, type_name)
+            properties = self._values(fields, group_type.properties if group_type and whole else None, key, inputs)
             found[key.text] = Group(key.text, type_name, tuple(m.text for m in members), properties, key.span)
         return found
 
@@ -203,7 +205,8 @@ class _TopologyReader:
             self._check_members(targets, templates, groups, f"the policy {key.text!r}")
             triggers = as_map(fields.get("triggers"), "triggers", self._problems)
             check_triggers(triggers, self._problems)
-            properties = self._values(fields, policy_type.properties if policy_type else None, key, inputs)
+            whole = policy_type is not None and self._types.complete(POLICY, type_name)
+            properties = self._values(fields, policy_type.properties if policy_type and whole else None, key, inputs)
             found.append(
                 Policy(
                     key.text,

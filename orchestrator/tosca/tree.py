@@ -6,6 +6,7 @@ is read for says what the text means.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -16,6 +17,7 @@ from orchestrator.model.values import Value
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
+_PADDED = re.compile(r"[-+]?[0-9]+\Z")
 _BASED = re.compile(r"0(x[0-9a-fA-F]+|o[0-7]+)\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?\Z")
 _NOT_FINITE = re.compile(r"([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z")
@@ -138,19 +140,46 @@ def scalar_at(place: Place, text: str) -> Scalar:
     return Scalar(place.file, place.line, place.column, place.end_line, place.end_column, text, False)
 
 
+def tree_of(value: Value, place: Place) -> Tree:
+    """The tree that data would be read from, all of it at one place."""
+    at = (place.file, place.line, place.column, place.end_line, place.end_column)
+    if isinstance(value, dict):
+        return Map(*at, {key: (scalar_at(place, key), tree_of(item, place)) for key, item in value.items()})
+    if isinstance(value, list):
+        return List(*at, [tree_of(item, place) for item in value])
+    if isinstance(value, str):
+        return scalar_at(place, value)
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return Scalar(*at, text, True)
+
+
 def parse_number(text: str) -> int | float | None:
-    """The number that a text is, None when it is none (a leading zero makes it text, ``0x1F`` and ``0o17`` count)."""
+    """The number that a text is, None when it is none.
+
+    ``0x1F`` and ``0o17`` count. A leading zero makes it text, and so does what JSON cannot carry: ``.inf``, ``1e999``.
+    """
     if len(text) > _DIGITS_AT_MOST:
         return None
     if _INTEGER.match(text):
         return int(text)
     if _FLOAT.match(text):
-        return float(text)
+        number = float(text)
+        return number if math.isfinite(number) else None
     if _BASED.match(text):
         return int(text, 0)
-    if _NOT_FINITE.match(text):
-        return float(text.replace(".", "", 1))
     return None
+
+
+def is_not_finite(text: str) -> bool:
+    """Whether a text is one of YAML's numbers that JSON lacks (``.inf``, ``.nan``)."""
+    return _NOT_FINITE.match(text) is not None
+
+
+def parse_padded(text: str) -> int | float | None:
+    """The number that a text is where a number is wanted: by the core schema of YAML 1.2 ``01`` is one, too."""
+    if len(text) <= _DIGITS_AT_MOST and _PADDED.match(text):
+        return int(text)
+    return parse_number(text)
 
 
 def plain_value(tree: Tree) -> Value:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.model.conditions import OPERATORS
 from orchestrator.model.problems import Problems
 from orchestrator.tosca import grammar
+from orchestrator.tosca.constraints import OPERATORS
 from orchestrator.tosca.fields import as_map, check_keynames
 from orchestrator.tosca.tree import List, Map, Scalar, Tree, kind_of
 

@@ -112,7 +112,7 @@ class TypeTable:
         self._incomplete: set[tuple[str, str]] = set()
         self._built: dict[tuple[str, str], TypeBase | None] = {}
         self._interfaces: dict[tuple[str, str], dict[str, InterfaceParts]] = {}
-        self.values = ValueReader(self.data, problems)
+        self.values = ValueReader(self._whole_data, problems)
         self.definitions = DefinitionReader(
             lambda written: self.lookup(DATA, written), self.base_of, self._data_derives, self.values, problems
         )
@@ -310,6 +310,9 @@ class TypeTable:
     def whole_node(self, name: str) -> NodeType | None:
         """A node type of which all is known: only then is an unknown name in a template of it a fault."""
         return self.node(name) if self.complete(NODE, name) else None
+
+    def _whole_data(self, name: str) -> DataType | None:
+        return self.data(name) if self.complete(DATA, name) else None
 
     def relationship(self, name: str) -> RelationshipType | None:
         """A relationship type by its full name."""
@@ -566,8 +569,8 @@ class TypeTable:
         if before is not None and before.type == type_name:
             properties, attributes = {**properties, **before.properties}, {**attributes, **before.attributes}
         if body is not None:
-            properties = self._refined(body.get("properties"), properties, "property")
-            attributes = self._refined(body.get("attributes"), attributes, "attribute")
+            properties = self._refined(body, "properties", properties, "property")
+            attributes = self._refined(body, "attributes", attributes, "attribute")
         sources = self._type_names(body.get("valid_source_types") if body else None, NODE, "valid_source_types")
         low, high = self._occurrences(body, before.occurrences if before else (1, None))
         return CapabilityDefinition(
@@ -583,9 +586,10 @@ class TypeTable:
         )
 
     def _refined(
-        self, tree: Tree | None, definitions: dict[str, PropertyDefinition], word: str
+        self, body: Map, section: str, definitions: dict[str, PropertyDefinition], word: str
     ) -> dict[str, PropertyDefinition]:
-        found = self.definitions.read_all(tree, "properties", definitions)
+        tree = body.get(section)
+        found = self.definitions.read_all(tree, section, definitions)
         self.definitions.defaults(tree, found, word)
         return found
 
@@ -629,7 +633,7 @@ class TypeTable:
 
     def _relationship_name(self, tree: Tree | None) -> str | None:
         written = as_scalar(tree.get("type") if isinstance(tree, Map) else tree, "relationship", self._problems)
-        return self.lookup(RELATIONSHIP, written) if written is not None else None
+        return self.lookup(RELATIONSHIP, written) or written.text if written is not None else None
 
     def _occurrences(self, body: Map | None, otherwise: tuple[int, int | None]) -> tuple[int, int | None]:
         tree = body.get("occurrences") if body is not None else None

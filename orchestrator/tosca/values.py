@@ -14,18 +14,24 @@ from orchestrator.tosca.dialects import FUNCTIONS
 from orchestrator.tosca.functions import Inputs, function_of, list_of, map_of, read_call, read_untyped
 from orchestrator.tosca.names import did_you_mean, nearest
 from orchestrator.tosca.scalars import SIMPLE_TYPES, STRUCTURED_TYPES, NotOfType, described
-from orchestrator.tosca.tree import List, Map, Place, Scalar, Tree, kind_of
+from orchestrator.tosca.tree import List, Map, Place, Scalar, Tree, kind_of, plain_value
 
 _MAX_FILLED = 10_000
 """How many values the defaults of a data type may make: a few types that hold each other twice could make millions."""
 
 
 class ValueReader:
-    """Reads values of every type; ``data_types`` gives a data type by its full name."""
+    """Reads values of every type; ``data_types`` gives a data type by its full name.
 
-    def __init__(self, data_types: Callable[[str], DataType | None], problems: Problems) -> None:
+    Without ``functions`` a value is data whatever it looks like: what people give to a topology calls nothing.
+    """
+
+    def __init__(
+        self, data_types: Callable[[str], DataType | None], problems: Problems, *, functions: bool = True
+    ) -> None:
         self._data_type = data_types
         self._problems = problems
+        self._functions = functions
         self._complete: dict[str, tuple[Expression | None, int]] = {}
 
     def read(self, tree: Tree, schema: Schema, what: str, inputs: Inputs = None) -> Expression | None:
@@ -38,7 +44,7 @@ class ValueReader:
             if type_name == "string" and not schema.constraints:
                 return Literal(tree.text, tree.span)
         else:
-            function = function_of(tree)
+            function = function_of(tree) if self._functions else None
             if function is not None and not self._is_field(tree, schema):
                 assert isinstance(tree, Map)
                 return read_call(tree, function, self._problems, inputs)
@@ -49,7 +55,7 @@ class ValueReader:
             return self._structured(tree, schema, what, inputs)
         data_type = self._data_type(type_name)
         if data_type is None:  # reported where the definition names it
-            return read_untyped(tree, self._problems, inputs)
+            return self._untyped(tree, inputs)
         base = data_type.lineage[-1]
         if base in SIMPLE_TYPES or base in STRUCTURED_TYPES:
             return self._derived(tree, schema, data_type, base, what, inputs)
@@ -170,9 +176,14 @@ class ValueReader:
         data_type = self._data_type(schema.type)
         return data_type is not None and next(iter(tree.entries)) in data_type.properties
 
+    def _untyped(self, tree: Tree, inputs: Inputs) -> Expression:
+        if self._functions:
+            return read_untyped(tree, self._problems, inputs)
+        return Literal(plain_value(tree), tree.span)
+
     def _simple(self, tree: Tree, schema: Schema, type_name: str, what: str, inputs: Inputs) -> Expression | None:
         if type_name == "any":
-            return read_untyped(tree, self._problems, inputs)
+            return self._untyped(tree, inputs)
         if not isinstance(tree, Scalar):
             return self._wrong(tree, schema.type, what, _function_hint(tree))
         try:
@@ -190,7 +201,7 @@ class ValueReader:
             if not isinstance(tree, List):
                 return self._wrong(tree, "list", what, "begin each item with a dash")
             items = [
-                read_untyped(item, self._problems, inputs)
+                self._untyped(item, inputs)
                 if entry is None
                 else self.read(item, entry, f"item {number} of {what}", inputs)
                 for number, item in enumerate(tree.items, start=1)
@@ -204,7 +215,7 @@ class ValueReader:
                 if schema.key is not None:
                     self.read(key, schema.key, f"a key of {what}")
                 read = (
-                    read_untyped(item, self._problems, inputs)
+                    self._untyped(item, inputs)
                     if entry is None
                     else self.read(item, entry, f"entry {key.text!r} of {what}", inputs)
                 )
@@ -243,7 +254,7 @@ class ValueReader:
                 tree, data_type.name, what, f"write a map with {', '.join(data_type.properties) or 'no fields'}"
             )
         if not data_type.properties:
-            return read_untyped(tree, self._problems, inputs)
+            return self._untyped(tree, inputs)
         values = self.fields(
             tree,
             data_type.properties,

@@ -27,7 +27,11 @@ MAX_REPEATED = 1_000_000
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BAD_KEY = "\ud800"
 """Stands for a key that was reported and whose entry is left out; the parser lets no surrogate through."""
-_EXPLICIT_TEXT = ("!", "tag:yaml.org,2002:str")
+_YAML = "tag:yaml.org,2002:"
+_TEXT_TAGS = ("!", f"{_YAML}str")
+_SCALAR_TAGS = frozenset((None, *_TEXT_TAGS, *(_YAML + name for name in ("int", "float", "bool", "null", "timestamp"))))
+_MAP_TAGS = frozenset((None, "!", f"{_YAML}map"))
+_LIST_TAGS = frozenset((None, "!", f"{_YAML}seq"))
 
 
 def event_loader(text: str) -> Any:
@@ -72,26 +76,27 @@ def _decoded(data: bytes, label: str, problems: Problems) -> str | None:
 
 
 def parse(text: str, label: str, problems: Problems) -> Map | None:
-    """The root map of a document; None with a problem when the text is not a YAML map.
+    """The root map of a service template; None with a problem when the text is not a YAML map.
 
     After a syntax error what was read before it is given, so that the rest of the document can still be looked at.
     """
+    hint = "begin with tosca_definitions_version"
+    root, whole = parse_any(text, label, problems)
+    if root is None and whole:
+        problems.error(codes.EMPTY_DOCUMENT, "the document is empty", Span(label, 1, 1, 1, 1), hint)
+    elif root is not None and not isinstance(root, Map) and whole:
+        problems.error(codes.EMPTY_DOCUMENT, "a service template is a map of keynames", root.span, hint)
+    return root if isinstance(root, Map) else None
+
+
+def parse_any(text: str, label: str, problems: Problems) -> tuple[Tree | None, bool]:
+    """The root of a document (None for an empty one), and whether it was read to its end; if not, there is a problem.
+
+    ``label`` names the text in positions.
+    """
     composer = _Composer(label, problems)
     root = composer.run(text)
-    if root is None:
-        if not composer.failed:
-            message = "the document is empty"
-            problems.error(
-                codes.EMPTY_DOCUMENT, message, Span(label, 1, 1, 1, 1), "begin with tosca_definitions_version"
-            )
-        return None
-    if not isinstance(root, Map):
-        if composer.failed:
-            return None
-        message = "a service template is a map of keynames"
-        problems.error(codes.EMPTY_DOCUMENT, message, root.span, "begin with tosca_definitions_version")
-        return None
-    return root
+    return root, not composer.failed
 
 
 class _Open:
@@ -169,7 +174,12 @@ class _Composer:
 
     def _scalar(self, event: Any) -> None:
         start, end = event.start_mark, event.end_mark
-        plain = not event.style and event.tag not in _EXPLICIT_TEXT
+        tag = event.tag
+        if tag not in _SCALAR_TAGS:
+            self._bad_tag(event)
+        plain = not event.style if tag is None else tag not in _TEXT_TAGS
+        if event.style == '"' and not event.value.isprintable():
+            self._check_characters(event)
         node = Scalar(self.label, start.line + 1, start.column + 1, end.line + 1, end.column + 1, event.value, plain)
         if event.anchor:
             self._anchors[event.anchor] = (node, 1)
@@ -179,11 +189,27 @@ class _Composer:
         if len(self._stack) >= MAX_DEPTH:
             message = f"values are nested more than {MAX_DEPTH} deep"
             self._limit(message, self._place(event).span)
+        if event.tag not in (_MAP_TAGS if mapping else _LIST_TAGS):
+            self._bad_tag(event)
         start, end = event.start_mark, event.end_mark
         at = (self.label, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
         if event.anchor:
             self._anchors[event.anchor] = None
         self._stack.append(_Open(Map(*at, {}) if mapping else List(*at, []), event.anchor, event.flow_style))
+
+    def _bad_tag(self, event: Any) -> None:
+        tag = event.tag.replace(_YAML, "!!")
+        message = f"the tag {tag} has no meaning here"
+        self.problems.error(codes.BAD_TAG, message, self._place(event).span, "write the value without it")
+
+    def _check_characters(self, event: Any) -> None:
+        """Escapes can make characters that nothing which is started can be given."""
+        for character in event.value:
+            if character == "\0" or "\ud800" <= character <= "\udfff":
+                what = "a NUL character" if character == "\0" else f"half a surrogate (U+{ord(character):04X})"
+                message = f"the value holds {what}, which no program can be given"
+                self.problems.error(codes.BAD_CHARACTER, message, self._place(event).span, "leave it out")
+                return
 
     def _alias(self, event: Any) -> None:
         place = self._place(event)

@@ -56,7 +56,13 @@ class SecretStoreContract:
             with pytest.raises(SecretError, match="there is no secret x/y"):
                 store.delete(*words)
 
-    @pytest.mark.parametrize("path", ["../x", "a/../../sys/mounts", "a/./b", "..", ""])
+    @pytest.mark.parametrize("path", ["../x", "a/../../sys/mounts", "a/./b", "..", "", "a\nb", "a/\x1b[31m", "a" * 256])
     def test_paths_do_not_climb(self, store: SecretStore, path: str) -> None:
         with pytest.raises(SecretError, match="is no path of a secret"):
             store.get(path, "k")
+
+    @pytest.mark.parametrize("key", ["", "a\nb", "\x1b[31mred", "a\0", "k" * 256])
+    def test_keys_are_names(self, store: SecretStore, key: str) -> None:
+        with pytest.raises(SecretError, match="is no key of a secret"):
+            store.put("x", {"right": "1", key: "2"})
+        assert store.keys("x") == ()

@@ -55,7 +55,13 @@ def sites(settings: Settings) -> Found:
     from orchestrator.sites import ConnectionKind, read_sites
 
     known = read_sites(settings.site_files())
-    for site in known.values():
+    for name, faults in known.faults.items():
+        return (
+            State.WARNING,
+            f"site {name!r}: {faults[0]}",
+            "mend it; `orch sites list` tells all mistakes",
+        )
+    for site in known.usable.values():
         engine = _ENGINES.get(site.machine.container_engine)
         if site.connection is ConnectionKind.LOCAL and engine and shutil.which(engine) is None:
             said = f"site {site.name!r} is this machine and should have {engine}, which is not on PATH"

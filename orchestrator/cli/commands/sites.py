@@ -10,6 +10,7 @@ import click
 from orchestrator.app.site_checks import check_site, trust_site
 from orchestrator.app.site_list import KnownSite, list_sites
 from orchestrator.cli import completing
+from orchestrator.cli.failures import problems_text
 from orchestrator.cli.options import Group
 from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.text import table
@@ -32,17 +33,22 @@ def sites() -> None:
 
 @sites.command("list")
 @pass_session
-def list_(session: Session) -> None:
+def list_(session: Session) -> int:
     """List the sites where things can run, and which file describes them.
+
+    A site whose description has mistakes is not listed, but its mistakes are told; the exit status is 2 then.
 
     \b
     Example:
       orch sites list --sites my-sites.yaml
     """
     found = list_sites(session.home)
+    status = 2 if found.problems else 0
+    if found.problems:
+        session.err(problems_text(found.problems, session.error_terminal))
     if session.json:
-        session.data([_site_data(known) for known in found])
-        return
+        session.data([_site_data(known) for known in found.usable])
+        return status
     rows = [
         [
             known.site.name,
@@ -54,10 +60,11 @@ def list_(session: Session) -> None:
             str(known.catalogue),
             str(known.file) if known.file else "built in",
         ]
-        for known in found
+        for known in found.usable
     ]
     headers = ["NAME", "CONNECTION", "HOST", "SCHEDULER", "CONTAINERS", "REGISTRY", "CATALOGUE", "DESCRIBED IN"]
     session.out(table(headers, rows, session.terminal, less=["CATALOGUE", "REGISTRY", "CONTAINERS"]))
+    return status
 
 
 @sites.command("check")

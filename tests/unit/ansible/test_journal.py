@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from orchestrator.ansible import EventKind, TaskEvent
 from orchestrator.ansible.journal import HIDDEN, Journal
 from orchestrator.ansible.masking import Mask
@@ -95,3 +97,21 @@ def test_outputs_with_a_secret_are_secrets() -> None:
     )
     assert reader.outputs == {"h": {"A": Secret("token123"), "B": 1}}
     assert reader.missing == {"h": ["C"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        ([1.5, {"low": float("-inf")}], [1.5, {"low": "-inf"}]),
+        ("half \ud800 of it", "half \ufffd of it"),
+        ({"\udc80": 1}, {"\ufffd": 1}),
+        ("😀", "😀"),
+        (10**30, 10**30),
+    ],
+)
+def test_outputs_that_json_lacks_are_carried(value: object, found: object) -> None:
+    reader, _ = journal({"type": "outputs", "host": "h", "values": {"MEAN": value}, "missing": []}, end())
+    assert reader.outputs == {"h": {"MEAN": found}}
+    assert reader.end is not None

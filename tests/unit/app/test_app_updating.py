@@ -181,7 +181,7 @@ def test_an_overtaken_execution_is_not_gone_on_with(sketch: Sketch) -> None:
 def test_inputs_that_had_their_default_get_the_new_one(sketch: Sketch) -> None:
     word = {"get_input": "word"}
     sketch.write({"word": "old", "other": "old"}, A=word)
-    first = prepare_deploy(sketch.home, sketch.file, given={"other": Given("mine")})
+    first = prepare_deploy(sketch.home, sketch.file, given={"other": Given(text="mine")})
     sketch.home.store.add_deployment(msgspec.structs.replace(first.deployment, status=DeploymentStatus.DEPLOYED))
     sketch.write({"word": "new", "other": "new"}, A=word)
     prepared = prepare_deploy(sketch.home, sketch.file)
@@ -318,7 +318,7 @@ def test_what_an_update_does_not_bring_about_is_said(
 
 
 def test_a_node_is_made_again_when_it_is_asked_for(home: Home, greeter: Path) -> None:
-    prepared = prepare_deploy(home, greeter, given={"who": Given("again")}, recreate=["G"])
+    prepared = prepare_deploy(home, greeter, given={"who": Given(text="again")}, recreate=["G"])
     assert prepared.warnings == ()
     assert prepared.difference is not None
     assert {node.name: node.change for node in prepared.difference.nodes} == {"G": Change.REPLACED}

@@ -13,14 +13,16 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from orchestrator.app.inputs import InputUse, read_inputs
+from orchestrator.app.inputs import Given, InputUse, read_inputs
 from orchestrator.app.inputs_file import inputs_text
 from orchestrator.cli import entry
 from orchestrator.cli.commands.work import read_matches
 from orchestrator.cli.root import COMMANDS, root
 from orchestrator.cli.session import Session
 from orchestrator.errors import UserError
+from orchestrator.model.topology import Schema
 from orchestrator.resources import topologies_folder
+from orchestrator.tosca.tree import plain_value
 
 EXAMPLE = topologies_folder() / "minimal_workflow" / "topology.yaml"
 
@@ -285,9 +287,9 @@ def test_an_inputs_file_is_written_once_and_read_again(orch: Orch, tmp_path: Pat
     file = tmp_path / "inputs.yaml"
     orch("inputs", EXAMPLE, "exec_job", "-o", file)
     given = read_inputs([], file)
-    assert given["block_size"].value == 3000
-    assert given["user_id"].value == ""
-    assert given["oid"].value is None
+    assert _value(given["block_size"]) == 3000
+    assert _value(given["user_id"]) == ""
+    assert given["oid"].open
     assert "qos" not in given
     file.write_text("mine")
     assert "is there already" in orch("inputs", EXAMPLE, "exec_job", "-o", file, status=2).stderr
@@ -304,10 +306,15 @@ def test_an_inputs_file_keeps_any_name_and_value(tmp_path: Path) -> None:
         "empty": [],
     }
     text = "broken\nlines: [\x0b\u2028"
-    uses = [InputUse(name, text, False, value, text, (text,)) for name, value in values.items()]
+    uses = [InputUse(name, Schema(text), False, value, text, (text,)) for name, value in values.items()]
     file = tmp_path / "inputs.yaml"
     file.write_text(inputs_text(uses, text, text), encoding="utf-8")
-    assert {name: given.value for name, given in read_inputs([], file).items()} == values
+    assert {name: _value(given) for name, given in read_inputs([], file).items()} == values
+
+
+def _value(given: Given) -> Any:
+    assert given.tree is not None
+    return plain_value(given.tree)
 
 
 def test_matches() -> None:
@@ -394,3 +401,32 @@ def test_secrets(orch: Orch) -> None:
     orch("secrets", "delete", "a/b")
     assert "there is no secret" in orch("secrets", "delete", "a/b", status=2).stderr
     assert "there is no secret" in orch("secrets", "list", "a/b", status=2).stderr
+
+
+@pytest.mark.parametrize("ending", ["", ".yaml", ".csar"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("validate", "{}"),
+        ("deploy", "{}"),
+        ("deploy", EXAMPLE, "--inputs", "{}"),
+        ("run", "exec_job", "--inputs", "{}"),
+        ("plan", "{}"),
+        ("graph", "{}"),
+        ("inputs", "{}"),
+        ("convert", "{}"),
+        ("package", "{}"),
+        ("unpack", "{}"),
+        ("lock", "{}"),
+        ("sites", "list", "--sites", "{}"),
+        ("profiles", "add", "{}"),
+        ("catalogue", "add", "{}"),
+        ("ssh-keys", "import", "{}"),
+        ("secrets", "set", "p", "k=@{}"),
+    ],
+)
+def test_a_file_whose_name_is_too_long_is_not_found(orch: Orch, words: tuple[str | Path, ...], ending: str) -> None:
+    name = "x" * 300 + ending
+    said = orch(*(word.format(name) if isinstance(word, str) else word for word in words), status=2).stderr
+    assert "see that there is space" not in said
+    assert "fault of orch" not in said

@@ -9,6 +9,7 @@ import pytest
 from orchestrator.app.settings import Settings, read_settings
 from orchestrator.app.wiring import Home
 from orchestrator.errors import ConfigurationError
+from orchestrator.model.problems import SettingsError
 from orchestrator.secrets import FileSecretStore, VaultSecretStore
 from orchestrator.secrets.vault_settings import AuthMethod, WhenUnavailable
 
@@ -75,16 +76,23 @@ def test_only_the_environment(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "says"),
     [
-        ("vault: yes", "1:1", "`vault` is a map"),
-        ("vault:\n  url: vault:8200", "1:1", "begins with https://"),
-        ("vault:\n  mount: x", "1:1", "required field `url`"),
-        ("database: x\nvault:\n  url: https://v\n  uri: x", "4:3", "unknown field `uri`"),
-        ("vault:\n  url: https://v\n  auth:\n    token: s3cret", "4:5", "unknown field `token`"),
-        ("vault:\n  url: https://v\n  auth:\n    method: ldap", "4:5", "Invalid enum value 'ldap'"),
-        ("vault:\n  url: https://v\n  auth: {method: approle}", "1:1", "approle needs role_id"),
-        ("vault:\n  url: https://v\n  auth: {method: jwt, role: r}", "1:1", "jwt needs jwt_file"),
-        ("vault:\n  url: https://v\n  wait: soon", "1:1", "'soon' is no duration"),
-        ("vault:\n  url: https://v\n  kv: 3", "3:3", "Invalid enum value 3"),
+        ("vault: yes", "1:8", "vault is a map, not 'yes'"),
+        ("vault:\n  url: vault:8200", "2:3", "begins with https://"),
+        ("vault:\n  mount: x", "2:3", "vault needs url"),
+        ("database: x\nvault:\n  url: https://v\n  uri: x", "4:3", "'uri' is no setting of vault"),
+        ("vault:\n  url: https://v\n  auth:\n    token: s3cret", "4:5", "'token' is no setting of auth of vault"),
+        ("vault:\n  url: https://v\n  auth:\n    method: ldap", "4:13", "not 'ldap'"),
+        ("vault:\n  url: https://v\n  auth: {method: approle}", "2:3", "approle needs role_id"),
+        ("vault:\n  url: https://v\n  auth: {method: jwt, role: r}", "2:3", "jwt needs jwt_file"),
+        ("vault:\n  url: https://v\n  wait: soon", "2:3", "'soon' is no duration"),
+        ("vault:\n  url: https://v\n  kv: 3", "3:7", "not '3'"),
+        ("vault: {url: https://v, url: https://w}", "1:25", "given twice"),
+        ("retention: soon", "1:12", "'soon' is no duration"),
+        ("retention: [1]", "1:12", "retention is a text"),
+        ("database: {url: x}", "1:11", "database is a text"),
+        ("databse: x", "1:1", "did you mean 'database'?"),
+        ("- a", "1:1", "the configuration file is a map"),
+        ("database: [", "1:12", "YAML"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, place: str, says: str) -> None:
@@ -96,5 +104,19 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, place: 
 
 
 def test_an_address_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="VAULT_ADDR: `url` of vault begins"):
+    with pytest.raises(ConfigurationError, match=r"VAULT_ADDR.*`url` of vault begins"):
         read(tmp_path, VAULT_ADDR="vault:8200")
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as said:
+        read(tmp_path, "databse: x\nretention: soon\nvault: { url: ftp, kv: 3 }")
+    assert len(said.value.problems) == 3
+
+
+def test_texts_stay_as_they_are_written(tmp_path: Path) -> None:
+    vault = read(
+        tmp_path, "vault: { url: https://v, mount: 0123, kv: 2, auth: { username: no, method: userpass } }"
+    ).vault
+    assert vault is not None
+    assert (vault.mount, vault.kv, vault.auth.username) == ("0123", 2, "no")

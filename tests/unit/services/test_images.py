@@ -181,11 +181,11 @@ def test_what_pip_cannot_install_is_a_clear_failure(request_: BuildRequest, tmp_
     ("text", "message"),
     [
         ("pip: [a\nspack: {}\n", r"eflows4hpc\.yaml:2:6: "),
-        ("- a\n", "a map with apt, pip and spack is expected"),
-        ("pip: numpy\n", "pip: a list of names is expected"),
-        ("spack: [compss]\n", "spack: a map with specs is expected"),
+        ("- a\n", "a map with apt, pip and spack, not a list"),
+        ("pip: numpy\n", "pip of the description is a list, not 'numpy'"),
+        ("spack: [compss]\n", "spack of the description is a map, not a list"),
         ("pip: ['--index-url=http://evil']\n", "is an option"),
-        ("apt: [{a: b}]\n", "apt: a list of names is expected"),
+        ("apt: [{a: b}]\n", r"yaml:1:7: .*an item of apt of the description is a text"),
     ],
 )
 def test_a_malformed_description_is_refused(request_: BuildRequest, text: str, message: str) -> None:

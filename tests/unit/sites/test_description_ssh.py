@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.model.problems import SettingsError
 from orchestrator.sites import ConnectionKind, SchedulerKind, Site, read_sites
 
 WHOLE = """\
@@ -81,27 +82,71 @@ def test_a_short_one_is_careful(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("    user: jane", "    usr: jane", "sites.yaml:6:5: site 'cluster': Object contains unknown field `usr`"),
-        ("    port: 2222", "    port: ssh", "sites.yaml:5:11: site 'cluster': Expected `int`, got `str`"),
-        ("      interval: 2", "      intervall: 2", "sites.yaml:20:7: site 'cluster': Object contains unknown field"),
-        ("      patience: 600", "      patience: long", "sites.yaml:21:17: site 'cluster': Expected `float`"),
-        ("      extra: [ --exclusive ]", "      extra: --exclusive", "sites.yaml:19:14: site 'cluster': Expected `arr"),
-        ("jump: { host: gate.example.org,", "jump: {", "sites.yaml:8:11: site 'cluster': Object missing required"),
-        ("scheduler: slurm", "scheduler: pbs", "sites.yaml:14:16: site 'cluster': Invalid enum value 'pbs'"),
-        ("scheduler: slurm", "scheduler: local", "site 'cluster': nothing runs jobs there"),
-        ("known_hosts: accept-new", "known_hosts: no", "sites.yaml:9:18: site 'cluster': Expected `str`, got `bool`"),
-        ("known_hosts: accept-new", "known_hosts: never", "known_hosts is strict or accept-new, not 'never'"),
-        ("sessions: 4", "sessions: 1", "sessions must be 2 or more"),
-        ("interval: 2", "interval: 0", "slurm.interval more than 0"),
+        ("    user: jane", "    usr: jane", "sites.yaml:6:5: error: 'usr' is no setting of site 'cluster'"),
+        ("    port: 2222", "    port: ssh", "sites.yaml:5:11: error: port of site 'cluster' is a whole number"),
+        (
+            "      interval: 2",
+            "      intervall: 2",
+            "sites.yaml:20:7: error: 'intervall' is no setting of slurm of site",
+        ),
+        (
+            "      patience: 600",
+            "      patience: long",
+            "sites.yaml:21:17: error: patience of slurm of site 'cluster' is",
+        ),
+        (
+            "      patience: 600",
+            "      patience: .inf",
+            "sites.yaml:21:17: error: patience of slurm of site 'cluster' is",
+        ),
+        ("      extra: [ --exclusive ]", "      extra: --exclusive", "sites.yaml:19:14: error: extra of slurm of site"),
+        ("jump: { host: gate.example.org,", "jump: {", "sites.yaml:8:11: error: jump of site 'cluster' needs host"),
+        (
+            "scheduler: slurm",
+            "scheduler: pbs",
+            "sites.yaml:14:16: error: scheduler of site 'cluster' is local or slurm",
+        ),
+        ("scheduler: slurm", "scheduler: local", "sites.yaml:14:16: error: nothing runs jobs at site 'cluster'"),
+        (
+            "known_hosts: accept-new",
+            "known_hosts: no",
+            "sites.yaml:9:18: error: known_hosts of site 'cluster' is strict",
+        ),
+        ("known_hosts: accept-new", "known_hosts: never", "strict or accept-new, not 'never'"),
+        ("sessions: 4", "sessions: 1", "sites.yaml:11:15: error: sessions of site 'cluster' is 2 or more"),
+        ("interval: 2", "interval: 0", "sites.yaml:20:17: error: interval of slurm of site 'cluster' is more than 0"),
+        ("    user: jane", "    user: jane\n    user: joe", "sites.yaml:7:5: error: the key 'user' is given twice"),
+        ("    user: jane", "    user: !!binary aGk=", "sites.yaml:6:11: error: the tag !!binary has no meaning here"),
     ],
 )
 def test_mistakes_are_named_at_their_place(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in WHOLE
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(SettingsError) as caught:
         read(tmp_path, WHOLE.replace(old, new))
     assert message in caught.value.message
 
 
 def test_a_private_key_is_no_part_of_a_description(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="unknown field `private_key`"):
+    with pytest.raises(ConfigurationError, match="'private_key' is no setting of site"):
         read(tmp_path, WHOLE + "    private_key: text\n")
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [("key", "0123"), ("user", "no"), ("host_key", "1.10"), ("login_host", "1e3"), ("folder", "2024-05-01")],
+)
+def test_the_text_stays_as_it_is_written(tmp_path: Path, setting: str, text: str) -> None:
+    site = read(
+        tmp_path, f"sites: {{ cluster: {{ {setting}: {text}, slurm: {{ extra: [ {text} ], qos: {text} }} }} }}\n"
+    )
+    assert (getattr(site, setting), site.slurm.extra, site.slurm.qos) == (text, (text,), text)
+
+
+def test_numbers_are_those_of_yaml(tmp_path: Path) -> None:
+    site = read(tmp_path, "sites: { cluster: { port: 0o26, jobs: 07, ride_out: .5, slurm: { interval: 1e1 } } }\n")
+    assert (site.port, site.jobs, site.ride_out, site.slurm.interval) == (22, 7, 0.5, 10.0)
+
+
+def test_what_is_left_open_has_its_default(tmp_path: Path) -> None:
+    site = read(tmp_path, "sites:\n  cluster:\n    user:\n    slurm:\n    modules: ~\n")
+    assert (site.user, site.slurm, site.modules) == ("", Site().slurm, ())

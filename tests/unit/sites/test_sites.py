@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import ConfigurationError, UserError
+from orchestrator.errors import UserError
+from orchestrator.model.problems import SettingsError
 from orchestrator.sites import LOCAL, Site, environment_attributes, inherited, match_nodes, passed_on, read_sites
 
 
@@ -31,17 +32,17 @@ def test_later_files_win(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ("sites:\n  here:\n    conection: local\n", ":3:5:", "unknown field `conection`"),
-        ("sites:\n  here:\n    connection: telnet\n", ":3:17:", "telnet"),
-        ("sites:\n  here:\n    modules: 3\n", ":3:14:", "array"),
-        ("sites: [a]\n", ":1:1:", "sites file"),
-        ("sites:\n  here: [\n", ":3:1:", "YAML syntax error"),
+        ("sites: [a]\n", ":1:8:", "sites is a map of names"),
+        ("- a\n", ":1:1:", "a sites file is a map"),
+        ("sites:\n  here: [\n", ":3:1:", "YAML"),
+        ("sites:\n  here: {}\nsits: {}\n", ":3:1:", "'sits' is no setting of a sites file"),
+        ("a: 1\n---\n", ":2:1:", "second YAML document"),
     ],
 )
-def test_mistakes_are_named_at_their_place(tmp_path: Path, text: str, place: str, message: str) -> None:
+def test_mistakes_that_concern_no_single_site(tmp_path: Path, text: str, place: str, message: str) -> None:
     file = tmp_path / "sites.yaml"
     file.write_text(text)
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(SettingsError) as caught:
         read_sites([file])
     assert f"sites.yaml{place}" in caught.value.message
     assert message in caught.value.message
@@ -60,8 +61,8 @@ def test_variables_of_jobs(tmp_path: Path) -> None:
 def test_names_of_variables_are_names(tmp_path: Path, text: str) -> None:
     file = tmp_path / "sites.yaml"
     file.write_text(f"sites: {{here: {{{text}}}}}\n")
-    with pytest.raises(ConfigurationError, match="is no name of an environment variable"):
-        read_sites([file])
+    with pytest.raises(SettingsError, match="is no name of an environment variable"):
+        read_sites([file])["here"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,74 @@ def test_what_of_a_persons_variables_jobs_have(name: str, passed: bool, monkeypa
     assert (name in passed_on()) is passed
     assert name in passed_on([name])
     assert inherited([name, "NOT_THERE"]) == {name: "x"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place", "message"),
+    [
+        ("{ conection: local }", ":3:10:", "did you mean 'connection'?"),
+        ("{ connection: telnet }", ":3:22:", "local or ssh, not 'telnet'"),
+        ("{ modules: 3 }", ":3:19:", "a list"),
+        ("{ name: other }", ":3:10:", "'name' is no setting"),
+        ("[ a ]", ":3:8:", "a map, not a list"),
+        ("text", ":3:8:", "a map, not 'text'"),
+        ("{ port: 1, port: 2 }", ":3:19:", "given twice"),
+        ('{ user: "a\\0b" }', ":3:16:", "NUL"),
+        ("{}\n  bad: {}", ":4:3:", "given twice"),
+    ],
+)
+def test_a_bad_site_stops_only_what_uses_it(tmp_path: Path, wrong: str, place: str, message: str) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text(f"sites:\n  good: {{ jobs: 2 }}\n  bad: {wrong}\n")
+    sites = read_sites([file])
+    assert sites["good"].jobs == 2
+    assert set(sites) == {LOCAL, "good", "bad"}
+    assert set(sites.usable) == {LOCAL, "good"}
+    with pytest.raises(SettingsError) as caught:
+        sites["bad"]
+    assert f"sites.yaml{place}" in caught.value.message
+    assert message in caught.value.message
+
+
+def test_all_mistakes_of_a_site_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text("sites: { bad: { prt: 1, sessions: many, scheduler: pbs } }\n")
+    with pytest.raises(SettingsError) as caught:
+        read_sites([file])["bad"]
+    assert len(caught.value.problems) == 3
+
+
+def test_a_later_description_mends_a_bad_one(tmp_path: Path) -> None:
+    for name, description in (("a.yaml", "{ prt: 1 }"), ("b.yaml", "{ port: 1 }")):
+        (tmp_path / name).write_text(f"sites: {{ x: {description} }}\n")
+    assert read_sites([tmp_path / "a.yaml", tmp_path / "b.yaml"])["x"].port == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../outside",
+        "/absolute",
+        "-x",
+        "a/b",
+        "' '",
+        '"\\e[31mred"',
+        '""',
+        ".",
+        "..",
+        "a" * 101,
+        '"a\\nb"',
+        "ä",
+        "a b",
+    ],
+)
+def test_names_are_no_paths_options_or_control_characters(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text(f"sites:\n  ? {name}\n  : {{}}\n")
+    sites = read_sites([file])
+    (bad,) = sites.faults
+    with pytest.raises(SettingsError, match=r"sites\.yaml:2:5: .*is no name for a site.*letters, digits"):
+        sites[bad]
 
 
 def test_attributes_of_this_machine_are_filled_in() -> None:

@@ -557,3 +557,18 @@ def test_files_outside_the_archive_are_found_out(tmp_path: Path, cache: Path) ->
     csar: Csar = open_csar(make(tmp_path / "a.csar", ("service.yaml", text)), cache)
     problems = escapes(read_topology(csar.entry), csar, Catalog())
     assert [problem.code for problem in problems] == [codes.IMPORT_OUTSIDE]
+
+
+@pytest.mark.parametrize("directory", [False, True])
+def test_an_entry_of_an_empty_name_is_refused(directory: bool, tmp_path: Path) -> None:
+    path = make(tmp_path / "a.csar", ("t.yaml", TEMPLATE))
+    with zipfile.ZipFile(path, "a") as archive:
+        nameless = entry("", stat.S_IFDIR | 0o755 if directory else stat.S_IFREG | 0o644)
+        with archive.open(nameless, "w"):
+            pass
+    assert "without a name" in refused(path, tmp_path / "cache", codes.ARCHIVE_UNSAFE)
+
+
+def test_the_archives_own_folder_is_no_entry(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.csar", ("./", ""), ("t.yaml", TEMPLATE))
+    assert open_csar(path, tmp_path / "cache").name == "example"

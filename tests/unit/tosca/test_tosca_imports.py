@@ -126,3 +126,10 @@ def test_the_same_type_by_two_prefixes_is_one(tmp_path: Path) -> None:
     assert [str(p) for p in reading.problems] == []
     assert reading.topology is not None
     assert {t.lineage[-2] for t in reading.topology.node_templates.values()} == {"x.Server"}
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".yaml", "folder/" + "y" * 256, "a:" + "1" * 300, "z" * 5000])
+def test_a_name_that_no_file_can_have_is_not_found(name: str, tmp_path: Path) -> None:
+    problems = read(f"imports: [ '{name}' ]\n", tmp_path).problems
+    assert [p.code for p in problems] == ["T0202"]
+    assert problems[0].span is not None

@@ -136,6 +136,10 @@ MISTAKES = {
     "a list": ("T0109", "§- a\n"),
     "alias of itself": ("T0110", types("metadata: &m { a: §*m }\n")),
     "alias of nothing": ("T0110", types("metadata: { a: §*m }\n")),
+    "a set": ("T0111", types("metadata: { a: §!!set { b } }\n")),
+    "a binary": ("T0111", types("metadata: { a: §!!binary aGk= }\n")),
+    "a tag of one's own": ("T0111", types("metadata: { a: §!unsafe [ x ] }\n")),
+    "a NUL": ("T0112", types('metadata: { a: §"b\\0c" }\n')),
     # header, imports, keynames
     "no version": ("T0201", "§metadata: { a: b }\n"),
     "unknown version": ("T0201", "tosca_definitions_version: §tosca_simple_yaml_1_9\n"),
@@ -472,7 +476,7 @@ ELSEWHERE = {
 
 
 def test_every_code_has_a_mistake() -> None:
-    elsewhere = {code for code in CODES if code in ELSEWHERE or code.startswith(("T025", "T026"))}  # archives, locks
+    elsewhere = {code for code in CODES if code in ELSEWHERE or code.startswith(("T025", "T026", "T10"))}
     assert set(CODES) - {code for code, _ in MISTAKES.values()} - elsewhere == set()
 
 
@@ -559,3 +563,13 @@ def test_many_problems_come_in_order(catalog: Catalog, tmp_path: Path) -> None:
     assert [p.code for p in problems] == ["T0401", "T0403", "T0403", "T0404", "T0502"]
     spans = [p.span for p in problems]
     assert spans == sorted(spans)  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize("section", ["properties", "attributes"])
+def test_a_section_of_a_capability_is_named_as_it_is(section: str, tmp_path: Path) -> None:
+    text = (
+        "tosca_definitions_version: tosca_simple_yaml_1_3\n"
+        f"node_types: {{ a: {{ capabilities: {{ c: {{ type: tosca.capabilities.Node, {section}: [] }} }} }} }}\n"
+    )
+    (problem,) = read_text(text, "doc.yaml", tmp_path, Catalog()).problems
+    assert problem.message == f"{section} is a map, not a list"

@@ -1,0 +1,78 @@
+"""Values of the simple types, in every notation that YAML 1.2 has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from orchestrator.model.expressions import Literal
+from orchestrator.tosca import Reading
+
+INPUT = """\
+tosca_definitions_version: tosca_simple_yaml_1_3
+topology_template: {{ inputs: {{ i: {{ type: {}, default: {} }} }} }}
+"""
+
+
+def default(read: Callable[..., Reading], type_name: str, text: str) -> Any:
+    reading = read(INPUT.format(type_name, text))
+    assert [str(p) for p in reading.problems] == []
+    assert reading.topology is not None
+    found = reading.topology.inputs["i"].default
+    assert isinstance(found, Literal)
+    return found.value
+
+
+@pytest.mark.parametrize(
+    ("type_name", "text", "value"),
+    [
+        ("integer", "01", 1),
+        ("integer", "-007", -7),
+        ("integer", "0o17", 15),
+        ("integer", "0x1F", 31),
+        ("integer", "+7", 7),
+        ("float", ".5", 0.5),
+        ("float", "5.", 5.0),
+        ("float", "007", 7.0),
+        ("float", "1e3", 1000.0),
+        ("float", ".inf", "inf"),
+        ("float", "-.INF", "-inf"),
+        ("float", ".NaN", "nan"),
+        ("string", "01", "01"),
+        ("string", ".inf", ".inf"),
+        ("string", "1e999", "1e999"),
+        ("scalar-unit.time", ".5 d", ".5 d"),
+        ("scalar-unit.size", "5. GB", "5. GB"),
+        ("scalar-unit.size", "1e3 MB", "1e3 MB"),
+        ("scalar-unit.frequency", "+.5e1GHz", "+.5e1GHz"),
+    ],
+)
+def test_values(read: Callable[..., Reading], type_name: str, text: str, value: object) -> None:
+    assert default(read, type_name, text) == value
+
+
+@pytest.mark.parametrize(
+    ("type_name", "text"),
+    [
+        ("integer", "1.0"),
+        ("integer", "0o8"),
+        ("integer", ".inf"),
+        ("integer", "1_000"),
+        ("float", "1e999"),
+        ("float", "9" * 400),
+        ("float", "e3"),
+        ("scalar-unit.time", ". d"),
+        ("scalar-unit.time", "1e999 d"),
+        ("scalar-unit.size", "5.. GB"),
+    ],
+)
+def test_what_is_none(read: Callable[..., Reading], type_name: str, text: str) -> None:
+    assert [p.code for p in read(INPUT.format(type_name, text)).problems] == ["T0403"]
+
+
+@pytest.mark.parametrize(("text", "right"), [(".inf", True), ("3", True), ("-.inf", False), (".nan", False)])
+def test_numbers_without_end_compare(read: Callable[..., Reading], text: str, right: bool) -> None:
+    reading = read(INPUT.format("float, constraints: [ greater_than: 2 ]", text))
+    assert [p.code for p in reading.problems] == ([] if right else ["T0404"])
