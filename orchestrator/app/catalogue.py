@@ -11,6 +11,7 @@ from orchestrator.app.wiring import Home
 from orchestrator.errors import UserError
 from orchestrator.services import CatalogueFile, Record
 from orchestrator.services.files import digest, files_under
+from orchestrator.sites.tree import tree_at
 
 _SCHEMES = ("http", "https")
 
@@ -24,7 +25,13 @@ def add_record(
     Raises UserError for what is not there, and for an oid that is taken.
     """
     files = [file for place in places for file in _files(place, checksums)]
-    return home.catalogue.add(files, oid=oid, title=title)
+    folders = [folder for place in places for folder in _empty_folders(place)]
+    return home.catalogue.add(files, oid=oid, title=title, folders=folders)
+
+
+def _empty_folders(place: str) -> tuple[str, ...]:
+    path = Path(place).expanduser()
+    return tree_at(path).empty if path.is_dir() else ()
 
 
 def _files(place: str, checksums: bool) -> list[CatalogueFile]:

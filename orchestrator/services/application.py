@@ -11,6 +11,7 @@ job's log; exit status 2 and a line on standard error when the request cannot be
 This file needs the standard library only (Python 3.6 or newer).
 """
 
+import codecs
 import contextlib
 import errno
 import gzip
@@ -372,6 +373,18 @@ def find_folder(path: str, root: Optional[Path]) -> Optional[str]:
     return str(found.absolute()) if found else None
 
 
+def _cleaned(script: str) -> str:
+    """A script that bash can read: a copy, where an editor of Windows has left a mark at its begin or its line ends."""
+    content = Path(script).read_bytes()
+    begin = len(codecs.BOM_UTF8) if content.startswith(codecs.BOM_UTF8) else 0
+    cleaned = content[begin:].replace(b"\r\n", b"\n")
+    if cleaned == content:
+        return script
+    copy = Path.cwd() / "env-script"
+    copy.write_bytes(cleaned)
+    return str(copy)
+
+
 def find_python(name: str) -> str:
     """The interpreter for ``python_interpreter``: this one for plain Python. Raises ApplicationError."""
     if name in _PYTHONS:
@@ -416,7 +429,7 @@ def _run(request: Request) -> NoReturn:
             raise ApplicationError(
                 f"the script {options.env_script} (--env_script) is neither in the image nor on this machine"
             )
-        words = ["/bin/bash", "-c", _SOURCE_AND_RUN, script, *words]
+        words = ["/bin/bash", "-c", _SOURCE_AND_RUN, _cleaned(script), *words]
     _tell(request, options, manifest, program, _python_of(request, words), not_found)
     for folder in (options.job_execution_dir, "" if request.runcompss else options.master_working_dir):
         if folder:

@@ -13,6 +13,7 @@ may be written by hand::
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import tempfile
@@ -107,15 +108,17 @@ class Catalogue:
         title: str = "",
         source: Source | None = None,
         published: bool = False,
+        folders: Sequence[str] = (),
     ) -> Record:
-        """Make a record of files that are elsewhere; paths become absolute.
+        """Make a record of files that are elsewhere; paths become absolute. ``folders``: those with nothing in them.
 
         Raises :class:`UserError` when a record of that object id is there already, or the files are not right.
         """
         absolute = tuple(
             f if f.path is None else msgspec.structs.replace(f, path=str(_absolute(f.path))) for f in files
         )
-        record = Record(str(uuid.uuid4()) if oid is None else oid, absolute, title, _now(), published, source)
+        made = str(uuid.uuid4()) if oid is None else oid
+        record = Record(made, absolute, title, _now(), published, source, tuple(folders))
         _check(record, self._file_of(record.oid))
         with self._locked():
             if self._file_of(record.oid).exists():
@@ -181,7 +184,7 @@ class Catalogue:
     def _write(self, record: Record) -> None:
         builtins = msgspec.to_builtins(record)
         # PyYAML writes some separators (U+0085, say) bare, and reads them back as blanks: those are escaped.
-        readable = msgspec.json.encode(record).decode().isprintable()
+        readable = json.dumps(builtins, ensure_ascii=False).isprintable()
         text = yaml.safe_dump(builtins, sort_keys=False, allow_unicode=readable, default_flow_style=None, width=1000)
         fs.write_text(self._file_of(record.oid), text)
 

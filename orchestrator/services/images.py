@@ -34,6 +34,7 @@ from orchestrator.errors import UserError, WorkError
 from orchestrator.model.problems import DocumentError, Problems
 from orchestrator.services import files as fs
 from orchestrator.services import program
+from orchestrator.sites.tree import tree_at
 from orchestrator.tosca.structs import read_map, read_struct
 
 DESCRIPTION = "eflows4hpc.yaml"
@@ -173,7 +174,7 @@ def build(
     python = request.python or sys.executable
     tag = _tag(python) if needs.pip else ""
     manifest = _manifest(request, needs)
-    sources = [(name, path) for name, path in fs.files_under(step) if not _LEFT_OUT.fullmatch(name)]
+    sources = _sources(step)
     filename = f"{image_name(request)}_v_{_word(request.version)}_{_digest(manifest, tag, sources)[:12]}.tar.gz"
     known = msgspec.structs.replace(known, filename=filename)
     image_file = request.images / filename
@@ -185,6 +186,14 @@ def build(
     finished = msgspec.structs.replace(known, status=BuildStatus.FINISHED)
     tell(finished)
     return finished
+
+
+def _sources(step: Path) -> list[tuple[str, Path]]:
+    """The files of a step, and its empty folders, by their names."""
+    tree = tree_at(step)
+    names = [name for name in tree.files if not _LEFT_OUT.fullmatch(name)]
+    names += [name for name in tree.empty if not _LEFT_OUT.fullmatch(f"{name}/")]
+    return [(name, step / name) for name in names]
 
 
 def _word(text: str) -> str:
@@ -305,6 +314,9 @@ def _digest(manifest: Mapping[str, Any], tag: str, sources: Sequence[tuple[str, 
     if tag:
         whole.update(f"{tag}\0".encode())
     for name, path in sources:
+        if path.is_dir():
+            whole.update(f"{name}/\0".encode("utf-8", "surrogateescape"))
+            continue
         known = fs.digest(path).digest()
         whole.update(f"{name}\0{_is_program(path)}\0{known.checksum}\0".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()
@@ -333,7 +345,7 @@ def _build(
         _pack(packed, entries, _json(manifest))
         digest = fs.digest(packed).digest()
         _publish(packed, image_file, digest, force=request.force)
-    say(f"{image_file.name}: {digest.size} bytes, {len(sources)} source files")
+    say(f"{image_file.name}: {digest.size} bytes, {sum(path.is_file() for _, path in sources)} source files")
 
 
 @contextmanager
@@ -386,6 +398,9 @@ def _pack(packed: Path, entries: Sequence[tuple[str, Path]], manifest: bytes) ->
             if path is None:
                 entry.size, entry.mode = len(manifest), 0o644
                 archive.addfile(entry, io.BytesIO(manifest))
+            elif path.is_dir():
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                archive.addfile(entry)
             else:
                 _pack_file(archive, entry, path)
 

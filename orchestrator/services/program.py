@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ _Request = TypeVar("_Request")
 
 def say(line: str) -> None:
     """One line into the job's log, at once."""
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(_readable(line) + "\n")
     sys.stdout.flush()
 
 
@@ -34,7 +35,13 @@ def write_status(folder: Path, status: str | None, message: str | None = None, *
 
 def write_result(folder: Path, result: Any) -> None:
     """Tell what the job made. Raises :class:`StorageError`."""
-    files.write_text(folder / RESULT, msgspec.json.format(msgspec.json.encode(result)).decode() + "\n")
+    text = json.dumps(msgspec.to_builtins(result, enc_hook=str), ensure_ascii=False, indent=2)
+    files.write_text(folder / RESULT, _readable(text) + "\n")
+
+
+def _readable(text: str) -> str:
+    """Text for people: bytes of a file's name that are no UTF-8 are shown as such."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def read_request(path: Path, request_type: type[_Request] | Any) -> _Request:

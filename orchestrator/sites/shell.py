@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from orchestrator.errors import SiteError
 from orchestrator.sites.completed import Completed
 
-LINE = "sh -s"
-"""Means the same to sh, bash, tcsh and fish."""
+LINE = "/bin/sh -s"
+"""Means the same to sh, bash, tcsh and fish, whatever `sh` is an alias of."""
 
 _PREFIXES = (
     *("SLURM_", "SLURMD_", "SBATCH_", "SALLOC_", "SRUN_", "SQUEUE_", "SACCT_", "SACCTMGR_", "SCANCEL_", "SCONTROL_"),

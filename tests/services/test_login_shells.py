@@ -81,6 +81,15 @@ def test_other_shells_see_no_word(shell: str, tmp_path: Path) -> None:
         assert (odd / "again !!" / "f.txt").read_text() == "x\n"
 
 
+def test_what_is_an_alias_is_not_run(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".cshrc").write_text("alias sh echo\nalias cd echo\necho Hello\n")
+    with with_shell(tmp_path, "tcsh", SetEnv=f"HOME={home}") as opened:
+        assert opened.run(["echo", "x"]).stdout == b"x\n"
+        assert opened.home() == str(home)
+
+
 @pytest.mark.parametrize("text", SPEAKING.values(), ids=SPEAKING)
 def test_what_a_login_shell_says_is_no_answer(text: str, tmp_path: Path) -> None:
     with with_bashrc(tmp_path, text, Subsystem="sftp internal-sftp") as opened:

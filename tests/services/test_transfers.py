@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from getpass import getuser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -197,6 +200,13 @@ class TestResults:
         assert bad in caught.value.message
         assert list((tmp_path / "catalogue").glob("*.yaml")) == []
 
+    def test_names_that_are_no_utf_8(self, transfer: Any, tmp_path: Path) -> None:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "caf\udce9").write_text("x")
+        stored = transfer(StageOut(catalogue=tmp_path / "catalogue", source=tmp_path / "folder", key="k"))
+        transfer(StageIn(catalogue=tmp_path / "catalogue", oid=stored["oid"], target=tmp_path / "back"))
+        assert shape(tmp_path / "back") == {"caf\udce9": "x"}
+
     def test_a_folder_without_files(self, transfer: Any, tmp_path: Path) -> None:
         (tmp_path / "folder" / "empty").mkdir(parents=True)
         with pytest.raises(WorkError, match="holds no file"):
@@ -205,6 +215,18 @@ class TestResults:
     def test_what_is_not_there(self, transfer: Any, tmp_path: Path) -> None:
         with pytest.raises(OrchError, match="there is no"):
             transfer(StageOut(catalogue=tmp_path / "catalogue", source=tmp_path / "none", key="k"))
+
+
+def test_names_that_are_no_utf_8_as_a_job(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "caf\udce9").write_text("x")
+    wanted = {"kind": "stage_out", "catalogue": f"{tmp_path}/catalogue", "source": f"{tmp_path}/folder", "key": "k"}
+    (tmp_path / "request.json").write_text(json.dumps({"transfer": wanted}))
+    words = [sys.executable, "-m", "orchestrator.services.transfer", "request.json"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "caf\ufffd: 1 bytes" in done.stdout
+    assert "caf\ufffd" in (tmp_path / "result.json").read_text()
 
 
 class TestDownloads:

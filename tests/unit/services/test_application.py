@@ -374,3 +374,13 @@ def test_the_working_directory_of_the_program(job: Path, tmp_path: Path) -> None
     assert f"at {tmp_path}/a/b/c" in done.stdout.splitlines()
     assert "ignored" not in done.stdout
     assert f"orch: Python: {sys.executable} (" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xef\xbb\xbfexport A=yes\n", b"#!/bin/bash\r\nif true; then\r\nexport A=yes\r\nfi\r\n"]
+)
+def test_an_environment_script_of_another_editor(job: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "env.sh").write_bytes(content)
+    (tmp_path / "p.py").write_text("import os\nprint('A is', repr(os.environ.get('A')))\n")
+    done = run(job, None, command=str(tmp_path / "p.py"), extra_options=[f"--env_script={tmp_path}/env.sh"])
+    assert "A is 'yes'" in done.stdout, done.stderr

@@ -134,6 +134,17 @@ def test_the_same_inputs_give_the_same_bytes_and_are_built_once(request_: BuildR
     assert file.stat().st_ino != before[1].st_ino
 
 
+def test_an_empty_folder_is_in_the_bundle(request_: BuildRequest) -> None:
+    step = request_.registry / request_.workflow / request_.step_id
+    before, _, _ = built(request_)
+    (step / "out" / "inner").mkdir(parents=True)
+    (step / "old" / "__pycache__").mkdir(parents=True)
+    answer, _, _ = built(request_)
+    assert answer.filename != before.filename
+    with tarfile.open(request_.images / str(answer.filename)) as archive:
+        assert [member.name for member in archive if member.isdir()] == ["wordcount/out/inner"]
+
+
 def test_a_changed_source_or_machine_gives_another_image(request_: BuildRequest) -> None:
     names = [built(request_)[0].filename]
     source = request_.registry / "minimal_workflow" / "wordcount" / "src"

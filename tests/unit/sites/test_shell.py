@@ -9,7 +9,7 @@ from orchestrator.sites import shell
 
 
 def test_the_line_for_the_users_shell_holds_no_word() -> None:
-    assert set(shell.LINE) <= set("sh -s")
+    assert set(shell.LINE) <= set("/bin/sh -s")
 
 
 @pytest.mark.parametrize("login_shell", [False, True])
