@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from support import small_file_system
+from support.orch import wait_for
 
 from orchestrator.errors import UserError, WorkError
 from orchestrator.services import transfer
@@ -243,13 +243,10 @@ def test_a_transfer_that_is_ended_leaves_no_partial_file(tmp_path: Path, catalog
     words = [sys.executable, "-m", "orchestrator.services.transfer", "request.json"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(words, cwd=tmp_path, env=env) as running:
-        deadline = time.monotonic() + 20
-        while not unfinished(tmp_path) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert unfinished(tmp_path)
+        wait_for(lambda: unfinished(tmp_path), "the unfinished file")
         assert not (tmp_path / "t" / "x").exists()
         running.send_signal(signal.SIGTERM)
-        assert running.wait(20) == 143
+        assert running.wait(120) == 143
     assert list((tmp_path / "t").iterdir()) == []
 
 
