@@ -18,14 +18,14 @@ GONE = """
     login_host: 127.0.0.1
     port: 1
     user: nobody
-    key: bed
+    key: me at the bed
     scheduler: slurm
 """
 
 
 @pytest.fixture
 def site(orch: Orch, cluster: Cluster) -> str:
-    """A description of the cluster, and the key of its user in the secret store."""
+    """A description of the cluster, and the key of its user, which is named by its name."""
     text = f"""
 sites:
   bed:
@@ -33,7 +33,7 @@ sites:
     login_host: {cluster.host}
     port: {cluster.port}
     user: {cluster.user}
-    key: bed
+    key: me at the bed
     scheduler: slurm
     slurm: {{ interval: 1 }}
     services: {{ image_creation: {{ registry: {orch.folder}/workflow/registry }} }}
@@ -42,7 +42,7 @@ sites:
 """
     orch.home.mkdir(exist_ok=True)
     (orch.home / "sites.yaml").write_text(text + GONE)
-    orch("secrets", "set", "ssh-credentials/bed", "privateKey=@-", stdin=cluster.key)
+    orch("ssh-keys", "import", "-", "--name", "me at the bed", stdin=cluster.key)
     return "bed"
 
 
@@ -53,6 +53,8 @@ def test_a_host_is_trusted_once_and_told_of_before(orch: Orch, site: str, cluste
     said = orch("sites", "trust", site, "--yes").stdout
     known = subprocess.run(["ssh-keygen", "-lf", cluster.known_hosts], capture_output=True, text=True, check=True)
     assert said.splitlines()[1] in known.stdout
+    answer = orch.json("sites", "trust", site, "--yes")
+    assert [answer["host_key"], answer["fingerprint"]] == said.splitlines()
     checks = {check["check"]: check for check in orch.json("sites", "check", site)}
     assert {name for name, check in checks.items() if not check["right"]} == set()
     assert {"login", "folder", "scheduler", "job", "PyCOMPSs"} <= set(checks)

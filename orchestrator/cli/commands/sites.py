@@ -89,7 +89,8 @@ def check(session: Session, name: str, topology: Path | None, user: str, key: st
     if session.json:
         session.data([{"check": c.name, "right": c.right, "found": c.found, "remedy": c.remedy} for c in found])
         return 1 if wrong else 0
-    marks = {True: "✔", False: "✘", None: "?"}
+    signs = session.terminal.symbols
+    marks = {True: signs.done, False: signs.failed, None: "?"}
     rows = [[marks[item.right], item.name, item.found, item.remedy] for item in found]
     session.out(table(["", "CHECK", "FOUND", "WHAT TO DO"], rows, session.terminal))
     return 1 if wrong else 0
@@ -109,10 +110,11 @@ def trust(session: Session, name: str, yes: bool) -> int:
       orch sites trust my-cluster
     """
     host_key, accept = trust_site(session.home, name)
-    session.out(host_key.line)
-    session.out(host_key.fingerprint)
+    say = session.err if session.json else session.out
+    say(host_key.line)
+    say(host_key.fingerprint)
     if not yes and not click.confirm("Is this the key that the site publishes?", err=True):
-        session.out("nothing was changed")
+        say("nothing was changed")
         return 1
     accept()
     if session.json:
