@@ -65,7 +65,7 @@ def _backend(home: Home, reference: JobReference) -> JobBackend:
 
 
 @dataclass(frozen=True)
-class _Placed:
+class Placed:
     """What the parts of one execution are made from."""
 
     home: Home
@@ -116,14 +116,14 @@ class _Placed:
             node=node,
             site=site,
             folders=self.folders(site),
-            workflow_inputs={**self._declared(), **self.deployment.inputs, **self.execution.inputs},
+            workflow_inputs=self.workflow_inputs(),
             script=batch_script(self.topology.node_templates[node]),
-            arguments=self._arguments(node),
+            arguments=self.arguments(node),
             inherited=inherited(site.inherit),
             login=self._login(site),
         )
 
-    def _arguments(self, node: str) -> tuple[Argument, ...]:
+    def arguments(self, node: str) -> tuple[Argument, ...]:
         around = surroundings(self.home, self.deployment, self.execution, self.topology)
         lookup = lookup_for(around, node)
         return written_arguments(self.topology.node_templates[node], lambda written: evaluate(written, lookup))
@@ -135,15 +135,20 @@ class _Placed:
         settings, keys = self.home.connections.credentials(site, user, key)
         return Login(settings, keys)
 
-    def _declared(self) -> dict[str, Value]:
-        """The inputs that may be given and are not: they are there, without a value."""
+    def workflow_inputs(self) -> dict[str, Value]:
+        """All inputs that a job may name; those that may be given and are not are there, without a value."""
         used = workflow_inputs(self.topology, self.execution.workflow)
-        return dict.fromkeys((*self.topology.inputs, *(use.name for use in used)))
+        declared = dict.fromkeys((*self.topology.inputs, *(use.name for use in used)))
+        return {**declared, **self.deployment.inputs, **self.execution.inputs}
+
+    def is_scheduled(self, node: str) -> bool:
+        """Whether the scheduler of its site runs a node's jobs."""
+        return self.site(node).scheduler is not SchedulerKind.LOCAL and self.kind(node) in SCHEDULED
 
     def reference(self, node: str, token: str) -> JobReference:
         """Where a node's job is to be found again."""
         site = self.site(node)
-        if site.scheduler is SchedulerKind.LOCAL or self.kind(node) not in SCHEDULED:
+        if not self.is_scheduled(node):
             return JobReference(site=site.name, backend=LocalJobs.name, token=token, id=token)
         user, key = self.login(site)
         return JobReference(site=site.name, backend=SlurmJobs.name, token=token, id=token, user=user, key=key)
@@ -173,7 +178,7 @@ def _inherited(site: Site) -> dict[str, Value]:
 
 def _parts(home: Home, execution: Execution, slots: SiteSlots) -> ExecutionParts:
     deployment = _sharing_topology(home.store.deployment(execution.deployment_id))
-    placed, operations = _at_work(home, deployment, execution)
+    placed, operations = at_work(home, deployment, execution)
     home.connections.know(placed.sites.values())
     limits = {site.name: site.jobs for site in (*home.sites().usable.values(), *placed.sites.values())}
     return ExecutionParts(
@@ -216,16 +221,16 @@ def _outputs(around: Surroundings, workflow: str) -> dict[str, Callable[[], Valu
     return {name: partial(evaluate, output, lookup) for name, output in declared.outputs.items()}
 
 
-def _at_work(home: Home, deployment: Deployment, execution: Execution) -> tuple[_Placed, Operations]:
+def at_work(home: Home, deployment: Deployment, execution: Execution) -> tuple[Placed, Operations]:
     """On what an execution works, and with what: an update works on the old topology and the new one."""
     topology, sites = topology_of(deployment), home.sites_of(deployment)
     now = surroundings(home, deployment, execution, topology)
     base = before_of(deployment) if execution.workflow == UPDATE else None
     if base is None:
-        return _Placed(home, deployment, execution, topology, sites), Operations(now, home.runs)
+        return Placed(home, deployment, execution, topology, sites), Operations(now, home.runs)
     earlier = as_before(deployment, base)
     before = surroundings(home, earlier, execution, base.topology)
-    both = _Placed(home, deployment, execution, merged(topology, base.topology), {**home.sites_of(earlier), **sites})
+    both = Placed(home, deployment, execution, merged(topology, base.topology), {**home.sites_of(earlier), **sites})
     return both, UpdateOperations(before, now, home.runs)
 
 

@@ -22,6 +22,7 @@ from orchestrator.app.instances import (
     refuse_unfinished_scaling,
     refuse_while_to_be_scaled,
 )
+from orchestrator.app.living_jobs import end_living_jobs_of
 from orchestrator.app.placement import abstract_nodes, placed
 from orchestrator.app.plan_checks import refuse_impossible_steps
 from orchestrator.app.policies import Overrides, with_policies
@@ -131,6 +132,7 @@ def prepare_deploy(
     plan = placed(plan_of(topology, INSTALL, at_first(topology, deployment.inputs)), topology, matched)
     refuse_impossible_steps(topology, plan)
     plan = with_policies(plan, topology, overrides)
+    _refuse_what_no_site_serves(home, deployment, INSTALL, {}, plan)
     return Prepared(deployment, plan, warnings, earlier)
 
 
@@ -186,18 +188,23 @@ def run(
     refuse_impossible_jobs(topology, workflow, home.sites_of(deployment), all_values)
     check_secrets(topology, home.secrets, all_values)
     check_preconditions(home, deployment, topology, workflow)
+    _refuse_what_no_site_serves(home, deployment, workflow, values, plan)
     return start(home, deployment, workflow, values, plan)
 
 
 def undeploy(home: Home, deployment_name: str | None = None) -> Started:
-    """Undeploy a deployment: its workflow ``uninstall`` is started. Raises UserError."""
+    """Undeploy a deployment: its workflow ``uninstall`` is started. Raises UserError.
+
+    Jobs that outlived their executions are ended before; those that cannot be are named in the warnings.
+    """
     deployment = find_deployment(home, deployment_name)
     refuse_while_busy(home, deployment, behind_runs=home.queue_only)
+    left = end_living_jobs_of(home, deployment)
     deployment = updating.settle(home, deployment)
     topology = topology_of(deployment)
     plan = plan_of(topology, UNINSTALL, living(home, deployment))
     plan = with_policies(placed(plan, topology, deployment.matches), topology)
-    return start(home, deployment, UNINSTALL, {}, plan)
+    return start(home, deployment, UNINSTALL, {}, plan, tuple(left))
 
 
 def undeploy_by_force(home: Home, deployment_name: str | None = None) -> tuple[Started | None, forcing.Forced]:
@@ -257,6 +264,14 @@ def refuse_while_busy(home: Home, deployment: Deployment, *, behind_runs: bool =
             f"{deployment.name!r}: {execution.workflow} (execution {execution.id}) was interrupted",
             hint=f"`orch executions resume {execution.id}` or `orch executions cancel {execution.id}` first",
         )
+
+
+def _refuse_what_no_site_serves(
+    home: Home, deployment: Deployment, workflow: str, inputs: Mapping[str, Value], plan: Plan
+) -> None:
+    from orchestrator.app.refusals import refuse_what_no_site_serves  # heavy: imports Ansible and dbos
+
+    refuse_what_no_site_serves(home, deployment, workflow, inputs, plan)
 
 
 def start(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from orchestrator.app.living_jobs import end_living_jobs, living_jobs, still_living
 from orchestrator.app.step_names import named_steps
 from orchestrator.app.wiring import Home
 from orchestrator.errors import UserError
@@ -139,6 +140,20 @@ def cancel(home: Home, execution_id: str) -> Execution:
     execution = home.store.execution(execution_id)
     home.engine.cancel(execution)
     return execution
+
+
+def end_jobs(home: Home, execution_id: str) -> list[str] | None:
+    """Cancel the jobs that an execution which has ended left behind; those that may go on are returned, each in a line.
+
+    None when it has left none.
+    """
+    execution = home.store.execution(execution_id)
+    return end_living_jobs(home, execution) if living_jobs(home, execution) else None
+
+
+def may_go_on(home: Home, execution_id: str) -> list[str]:
+    """A line for each job of an execution that is not known to have ended."""
+    return still_living(home, [home.store.execution(execution_id)])
 
 
 def cancel_step(home: Home, execution_id: str, word: str) -> list[str]:

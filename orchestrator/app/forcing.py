@@ -12,6 +12,7 @@ import msgspec
 from orchestrator import paths
 from orchestrator.app import updating
 from orchestrator.app.instances import living
+from orchestrator.app.living_jobs import end_living_jobs_of, still_living
 from orchestrator.app.placement import placed
 from orchestrator.app.policies import with_policies
 from orchestrator.app.reading import plan_of
@@ -47,9 +48,11 @@ class Forced:
 
 
 def end_executions(home: Home, deployment: Deployment) -> list[str]:
-    """Cancel all that is under way on a deployment, jobs too; what could not be cancelled is told."""
+    """Cancel all that is under way on a deployment, and jobs that outlived it; what could not be cancelled is told."""
     under_way = [e for e in home.store.executions(deployment.id) if not e.status.final]
-    return [note for execution in under_way for note in _end(home, execution)]
+    notes = [note for execution in under_way for note in _end(home, execution)]
+    end_living_jobs_of(home, deployment)  # those that go on are named in the end
+    return notes
 
 
 def prepare(home: Home, deployment: Deployment, notes: Iterable[str] = ()) -> Forced:
@@ -82,7 +85,7 @@ def finish(home: Home, forced: Forced, execution_id: str | None) -> list[str]:
         if not execution.status.final:
             home.store.end_execution(execution, ExecutionStatus.FAILED, Failure("broken off by force"), None)
         told += _undone(home, execution, forced.plan or Plan("uninstall"))
-    told += _jobs(home, forced.deployment)
+    told += still_living(home, home.store.executions(forced.deployment.id))
     told += _images(home, forced)
     if home.store.deployment(forced.deployment.id).status is not DeploymentStatus.UNDEPLOYED:
         home.store.set_deployment_status(forced.deployment.id, DeploymentStatus.UNDEPLOYED)
@@ -160,13 +163,6 @@ def _undone(home: Home, execution: Execution, plan: Plan) -> Iterator[str]:
             continue
         why = f"failed: {entry.failure.message}" if entry and entry.failure else "was not carried out"
         yield f"{step.title} {why}"
-
-
-def _jobs(home: Home, deployment: Deployment) -> Iterator[str]:
-    for execution in home.store.executions(deployment.id):
-        for job in home.store.jobs(execution.id):
-            if not job.state.final:
-                yield f"{job.node}: job {job.reference.id} on site {job.reference.site} may still be {job.state.value}"
 
 
 def _images(home: Home, forced: Forced) -> Iterator[str]:

@@ -76,8 +76,8 @@ class Attempt:
         operations = [step.id for step in self._parts.plan.steps if step.kind is StepKind.OPERATION]
         reserved = {step: journal.reserve(step) for step in operations if step not in progress.done}
         cancel = journal.reserve("cancel")
-        if self._store.cancel_requested(self._execution.id):
-            self._recall(progress)
+        if await asyncio.to_thread(self._store.cancel_requested, self._execution.id):
+            await self._recall(progress)
             self._cancel()
         with self._cancels.watching(self._execution.id, self._on_request):
             limit = asyncio.ensure_future(self._limit())
@@ -94,9 +94,9 @@ class Attempt:
             await self._loop(progress, reserved)
         return await self._finish(progress, left)
 
-    def _recall(self, progress: Progress) -> None:
+    async def _recall(self, progress: Progress) -> None:
         """Tell how far a dead process had come with this attempt; what it had under way counts as cancelled."""
-        ledger = self._store.ledger(self._execution.id)
+        ledger = await asyncio.to_thread(self._store.ledger, self._execution.id)
         known = {step: entry for step, entry in ledger.items() if entry.attempt == self._execution.attempt}
         while met := [step for step in progress.ready if step.id in known]:
             for step in met:
@@ -106,11 +106,11 @@ class Attempt:
                 passed_over = status is StepStatus.FAILED and step.policy.continue_on_error
                 outcome = Outcome.SUCCESS if passed_over else _OUTCOMES[status]
                 if outcome is Outcome.CANCEL:
-                    self._store.end_step(self._execution.id, step.id, StepStatus.CANCELLED)
+                    await asyncio.to_thread(self._store.end_step, self._execution.id, step.id, StepStatus.CANCELLED)
                 progress.end(step.id, outcome)
 
     async def _done_before(self) -> list[str]:
-        ledger = self._store.ledger(self._execution.id)
+        ledger = await asyncio.to_thread(self._store.ledger, self._execution.id)
         for step in self._parts.plan.steps:
             entry = ledger.get(step.id)
             if entry and entry.status is StepStatus.SKIPPED and entry.attempt == self._execution.attempt:
@@ -126,7 +126,7 @@ class Attempt:
             if self._cancelling:
                 progress.halt()
             if self._cleaning_up or not self._cancelling:
-                self._set_states(progress)
+                await self._set_states(progress)
                 for step in progress.ready:
                     progress.start(step.id)
                     running[asyncio.ensure_future(self._durably(step, reserved[step.id]))] = step
@@ -151,18 +151,18 @@ class Attempt:
             return nullcontext()
         return self._places.setdefault(site, asyncio.Semaphore(min(limits)))
 
-    def _set_states(self, progress: Progress) -> None:
+    async def _set_states(self, progress: Progress) -> None:
         """Do the ready steps that only set a state, and those that become ready by them, in one transaction."""
         batch: list[tuple[str, str, tuple[str, ...], str]] = []
         while states := [step for step in progress.ready if step.kind is StepKind.STATE]:
             for step in states:
                 progress.start(step.id)
-                if self._runner.condition_holds(step):
+                if await asyncio.to_thread(self._runner.condition_holds, step):
                     batch.append((step.id, step.node, step.instances, step.state or ""))
                 progress.end(step.id, Outcome.SUCCESS)
         if batch:
             faults.reach(f"states:{self._execution.workflow}")
-            self._store.record_states(self._execution, batch)
+            await asyncio.to_thread(self._store.record_states, self._execution, batch)
             for step_id, node, instances, state in batch:
                 several = len(instances) > 1
                 text = f"{node} ({', '.join(instances)}) is {state}" if several else f"{node} is {state}"
@@ -193,22 +193,22 @@ class Attempt:
         self._events.add(self._execution.id, "execution", f"cancelling: {self._why}", level="warning")
         self._runner.break_off()
 
-    def _unsuccessful(self, progress: Progress) -> tuple[ExecutionStatus, Failure | None]:
+    async def _unsuccessful(self, progress: Progress) -> tuple[ExecutionStatus, Failure | None]:
         """How an execution ended of which steps did not succeed: CANCELLED, when all of these were cancelled."""
-        ledger = self._store.ledger(self._execution.id)
+        ledger = await asyncio.to_thread(self._store.ledger, self._execution.id)
         entries = [ledger[step] for step in progress.failed if step in ledger]
         failed = [entry for entry in entries if entry.status is not StepStatus.CANCELLED]
         failures = [entry.failure for entry in failed or entries]
         status = ExecutionStatus.FAILED if failed or not entries else ExecutionStatus.CANCELLED
         return status, next((f for f in failures if f is not None), None)
 
-    def _forget_what_is_gone(self) -> None:
+    async def _forget_what_is_gone(self) -> None:
         """Have the store forget instances that were taken away while their node stays."""
         if self._parts.plan.workflow == "scale":
             gone = [
                 (step.node, i) for step in self._parts.plan.steps if step.state == "deleted" for i in step.instances
             ]
-            self._store.forget_instances(self._execution.deployment_id, gone)
+            await asyncio.to_thread(self._store.forget_instances, self._execution.deployment_id, gone)
 
     async def _outputs(self) -> Mapping[str, Value] | None:
         """The outputs of the workflow, secrets masked; what cannot be told is None, and an event says why."""
@@ -232,11 +232,11 @@ class Attempt:
             status = ExecutionStatus.CANCELLED
             failure = Failure(self._why, output="\n".join(left))
         elif progress.failed:
-            status, failure = self._unsuccessful(progress)
+            status, failure = await self._unsuccessful(progress)
         else:
             status = ExecutionStatus.DONE
             outputs = await self._outputs()
-            self._forget_what_is_gone()
+            await self._forget_what_is_gone()
         self._events.add(
             self._execution.id,
             "execution",
@@ -244,6 +244,7 @@ class Attempt:
             level="info" if status is ExecutionStatus.DONE else "error",
             data={"status": status.value},
         )
-        self._events.flush()
-        self._store.end_execution(self._execution, status, failure, self._afterwards.get(status), outputs)
+        await asyncio.to_thread(self._events.flush)
+        afterwards = self._afterwards.get(status)
+        await asyncio.to_thread(self._store.end_execution, self._execution, status, failure, afterwards, outputs)
         return status

@@ -204,6 +204,19 @@ class Engine:
             return False
         return True
 
+    def end_jobs(self, execution: Execution) -> list[str]:
+        """Cancel the jobs that an execution has left behind; what could not be cancelled is returned, each in a line.
+
+        Raises UserError when the execution is under way, and what keeps it from being looked at.
+        """
+        if not execution.status.final:
+            raise _taken(execution)
+        parts = self._parts_of(execution)
+        runner = StepRunner(parts, self._store, self._events, self._watcher, self._settings, asyncio.Semaphore(1))
+        left = asyncio.run(runner.cancel_jobs())
+        self._events.flush()
+        return left
+
     def give_up(self, execution_id: str, error: OrchError) -> None:
         """End an execution as failed that this process cannot go on with, so that it is not stuck with it."""
         execution = self._store.execution(execution_id)
@@ -338,8 +351,8 @@ class Engine:
         raise AssertionError
 
     async def _attempt(self, running: _Running, execution_id: str, attempt: int, journal: durable.DbosJournal) -> str:
-        execution = self._store.execution(execution_id)
-        parts = self._parts_of(execution)
+        execution = await asyncio.to_thread(self._store.execution, execution_id)
+        parts = await asyncio.to_thread(self._parts_of, execution)
         runner = StepRunner(parts, self._store, self._events, self._watcher, self._settings, self._slots)
         running.runner, running.loop = runner, asyncio.get_running_loop()
         self._events.add(

@@ -20,8 +20,21 @@ from orchestrator.ansible import EventKind, TaskEvent
 from orchestrator.engine.events import EventWriter
 from orchestrator.engine.fingerprints import fingerprint, with_job
 from orchestrator.engine.parts import EngineSettings, ExecutionParts
-from orchestrator.errors import OrchError, StorageError, WorkError
-from orchestrator.jobs import JobKind, Scheduler, Submission, Watcher, without_scheduler
+from orchestrator.errors import OrchError, StorageError, UserError, WorkError
+from orchestrator.jobs import (
+    JobKind,
+    Scheduler,
+    Submission,
+    Submitted,
+    Unsettled,
+    Watcher,
+    error_files,
+    last_lines,
+    state_of,
+    submission_of,
+    without_scheduler,
+    written,
+)
 from orchestrator.model.durations import seconds
 from orchestrator.model.expressions import Literal
 from orchestrator.model.jobs import JobReport, JobState
@@ -37,27 +50,9 @@ from orchestrator.operations import (
     ResolvedCall,
     instance_name,
 )
-from orchestrator.state import Failure, JobRecord, LedgerEntry, StepStatus, Store
+from orchestrator.state import Failure, JobRecord, LedgerEntry, StepStatus, Store, WorkedOn
 from orchestrator.tosca.conditions import hold
 
-_FOREIGN_STATES: Mapping[str, JobState] = {
-    # Yorc's own four, and what Slurm says: with Yorc a monitor that passed those on was polled for ever
-    "RUNNING": JobState.RUNNING,
-    "QUEUED": JobState.QUEUED,
-    "PENDING": JobState.QUEUED,
-    "CONFIGURING": JobState.QUEUED,
-    "COMPLETING": JobState.RUNNING,
-    **dict.fromkeys(("POWER_UP_NODE", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD"), JobState.QUEUED),
-    **dict.fromkeys(("RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED", "UPDATE_DB"), JobState.RUNNING),
-    **dict.fromkeys(("EXPEDITING",), JobState.QUEUED),
-    "COMPLETED": JobState.COMPLETED,
-    "FAILED": JobState.FAILED,
-    "CANCELLED": JobState.CANCELLED,
-    "CANCELED": JobState.CANCELLED,
-    **dict.fromkeys(("TIMEOUT", "DEADLINE"), JobState.TIMEOUT),
-    **dict.fromkeys(("BOOT_FAIL", "NODE_FAIL", "LAUNCH_FAILED", "RECONFIG_FAIL", "OUT_OF_MEMORY"), JobState.FAILED),
-    **dict.fromkeys(("PREEMPTED", "REVOKED", "SPECIAL_EXIT"), JobState.FAILED),
-}
 _LEVELS = {EventKind.FAILED: "error", EventKind.UNREACHABLE: "error", EventKind.WARNING: "warning"}
 """Of events of playbooks; all others are for those who look into details."""
 
@@ -66,6 +61,11 @@ T = TypeVar("T")
 _TAIL_LINES = 20
 _WORD = 60
 _UNKNOWN_STATES_BORNE = 5
+_SETTLING_SECONDS = 5.0
+"""Between two looks for a job of which it is not known whether it was submitted."""
+
+_ASKED_SECONDS = 60.0
+"""So long a monitoring playbook may take when a job is about to be cancelled."""
 
 
 class Interrupted(Exception):
@@ -121,7 +121,6 @@ class StepRunner:
         self._detaching = False
         self._broken_off = False
         self._outside = Interruption()
-        self._interrupted: set[str] = set()
         self._under_way: dict[str, Interruption] = {}
         self._fingerprints: dict[str, str] = {}
 
@@ -161,7 +160,7 @@ class StepRunner:
 
         Raises StorageError: then nothing is known, and the step is to be done again.
         """
-        entry = self._store.ledger_entry(self._parts.execution.id, step.id)
+        entry = await asyncio.to_thread(self._store.ledger_entry, self._parts.execution.id, step.id)
         if entry is not None and entry.status is StepStatus.SKIPPED:
             return Outcome.SUCCESS
         if entry is not None and entry.attempt == attempt:
@@ -183,14 +182,12 @@ class StepRunner:
             return await self._cancelled(step)
         stale = entry is not None and entry.status is StepStatus.STALE
         if entry is not None and stale and await self._is_unchanged(step, entry.fingerprint):
-            self._store.keep_step(execution.id, step.id, attempt)
+            await asyncio.to_thread(self._store.keep_step, execution.id, step.id, attempt)
             self._event(step, "step", "unchanged: not repeated", state="done")
             return Outcome.SUCCESS
-        if entry is not None and entry.status is StepStatus.RUNNING:
-            self._interrupted.add(step.id)
         # before the step is begun: what is submitted from then on is taken up when this process dies
         failure = await self._end_former_job(step) if stale else None
-        self._store.begin_step(execution.id, step.id, attempt)
+        await asyncio.to_thread(self._store.begin_step, execution.id, step.id, attempt)
         self._event(step, "step", "started", state="running")
         try:
             failure = failure or await self._with_retries(step)
@@ -200,34 +197,41 @@ class StepRunner:
             return await self._cancelled(step)
         found = self._fingerprints.pop(step.id, None)
         if failure is None:
-            told = with_job(found, self._job_worked_on(step)) if found else None
-            self._store.end_step(execution.id, step.id, StepStatus.DONE, fingerprint=told)
+            told = with_job(found, await self._job_worked_on(step)) if found else None
+            await self._end_step(step, StepStatus.DONE, fingerprint=told)
             self._event(step, "step", "done", state="done")
             return Outcome.SUCCESS
         failure = msgspec.structs.replace(
             failure, step=step.id, node=failure.node or step.node, span=failure.span or step.span
         )
-        self._store.end_step(execution.id, step.id, StepStatus.FAILED, failure)
-        self._store.set_node_states(execution.deployment_id, [(step.node, i, "error") for i in step.instances])
+        await self._end_step(step, StepStatus.FAILED, failure)
         self._event(step, "step", failure.message, state="failed", level="error", failure=msgspec.to_builtins(failure))
         return _after_failure(step)
+
+    async def _end_step(
+        self, step: PlanStep, status: StepStatus, failure: Failure | None = None, fingerprint: str | None = None
+    ) -> None:
+        execution = self._parts.execution
+        worked_on = WorkedOn(execution.deployment_id, step.node, step.instances)
+        end = self._store.end_step
+        await asyncio.to_thread(end, execution.id, step.id, status, failure, fingerprint, worked_on=worked_on)
 
     async def _cancelled(self, step: PlanStep) -> Outcome:
         """End a step that was broken off, or is not to be begun; its job, too, when the step alone was cancelled."""
         execution = self._parts.execution
-        entry = self._store.ledger_entry(execution.id, step.id)
+        entry = await asyncio.to_thread(self._store.ledger_entry, execution.id, step.id)
         failure, text = None, "cancelled"
         if entry is not None and entry.cancel_requested is not None:
             left = await self._cancel_job_of(step)
             text = "cancelled by request"
             failure = Failure(f"{step.id} was {text}", step=step.id, node=step.node, output=left, span=step.span)
-        self._store.end_step(execution.id, step.id, StepStatus.CANCELLED, failure)
+        await self._end_step(step, StepStatus.CANCELLED, failure)
         self._event(step, "step", text, state="cancelled", level="warning")
         return Outcome.CANCEL
 
     async def _cancel_job_of(self, step: PlanStep) -> str:
         """Cancel the job that a step submits or watches, if there is one; why it could not be, or nothing."""
-        job = self._latest_job(step.node)
+        job = await self._latest_job(step.node)
         concerned = job is not None and (job.step == step.id or interface_name(step.interface or "") == RUNNABLE)
         if job is None or not concerned or job.state.final:
             return ""
@@ -239,37 +243,44 @@ class StepRunner:
         if before is None:
             return False
         try:
-            if not self.condition_holds(step):
+            if not await asyncio.to_thread(self.condition_holds, step):
                 return False
-            call = self._call(step, self._latest_job(step.node))
+            call = self._call(step, await self._latest_job(step.node))
             found = await asyncio.to_thread(self._resolved_and_known, call)
         except StorageError:
             raise
         except (OrchError, ValueError, Interrupted):
             return False  # why it cannot be resolved is told when it is carried out
-        return with_job(found[1], self._job_worked_on(step)) == before
+        return with_job(found[1], await self._job_worked_on(step)) == before
 
     def _resolved_and_known(self, call: OperationCall) -> tuple[ResolvedCall, str]:
         resolved = self._parts.operations.resolve(call)
         inputs = [resolved.inputs, *([each.opposite, each.inputs] for each in resolved.rounds)]
         return resolved, fingerprint(call, inputs, resolved.implementation.path, self._parts.execution.id)
 
-    def _job_worked_on(self, step: PlanStep) -> str | None:
+    async def _job_worked_on(self, step: PlanStep) -> str | None:
         """The id of the job that a step watches."""
         if interface_name(step.interface or "") != RUNNABLE or step.operation == "submit":
             return None
-        job = self._latest_job(step.node)
+        job = await self._latest_job(step.node)
         return job.reference.id if job else None
 
     async def _end_former_job(self, step: PlanStep) -> Failure | None:
-        """Before a step is done again: cancel the job that it has submitted, when that is still there."""
-        job = self._latest_job(step.node)
+        """Before a step is done again: cancel the job that it has submitted, when that is still there.
+
+        The next one is recorded, so that it is not taken for done what this step did before.
+        """
+        job = await self._latest_job(step.node)
         of_job = interface_name(step.interface or "") == RUNNABLE
         submits = step.operation == "submit" if of_job else job is not None and job.step == step.id
-        if job is None or job.state.final or not submits:
+        if job is None or not submits:
             return None
-        left = await self._cancel_or_tell(job)
-        return Failure(left) if left else None
+        left = None if job.state.final else await self._cancel_or_tell(job)
+        if left:
+            return Failure(left)
+        if job.seen or job.state is not JobState.FAILED:
+            await self._put(self._new_job(step, job.generation + 1))
+        return None
 
     async def _with_retries(self, step: PlanStep) -> Failure | None:
         for turn in range(step.policy.retries):
@@ -284,7 +295,7 @@ class StepRunner:
 
     async def _once(self, step: PlanStep) -> Failure | None:
         """Do what a step does; every error but those of our own store is a failure of the step."""
-        if not self.condition_holds(step):
+        if not await asyncio.to_thread(self.condition_holds, step):
             self._event(step, "step", "nothing to do: its condition does not hold")
             return None
         limit = step.policy.timeout
@@ -333,7 +344,7 @@ class StepRunner:
 
     async def _perform(self, step: PlanStep) -> Failure | None:
         interface, operation = interface_name(step.interface or ""), step.operation or ""
-        job = self._latest_job(step.node)
+        job = await self._latest_job(step.node)
         call = self._call(step, job)
         resolved, self._fingerprints[step.id] = await asyncio.to_thread(self._resolved_and_known, call)
         kind = self._parts.kind_of(step.node) if step.requirement is None else None
@@ -353,64 +364,87 @@ class StepRunner:
         """A job that is run at deployment (``run_in_standard_mode``): submitted and watched in one step."""
         if str(resolved.inputs.get("run_in_standard_mode")).lower() != "true":
             return None
-        job = self._latest_job(step.node)
-        ended = job is not None and job.step == step.id and job.state is JobState.COMPLETED
-        if ended and step.id in self._interrupted:  # the process died before it could say that the step is done
-            return await self._watch(step, resolved)
         return await self._submit(step, resolved, kind) or await self._watch(step, resolved)
 
     async def _plain(self, step: PlanStep, resolved: ResolvedCall) -> Failure | None:
         result = await self._run(step, resolved, {}, resolved.outputs)
-        self._keep(step, resolved, result.outputs, result.by_instance)
+        await self._keep(step, resolved, result.outputs, result.by_instance)
         return result.failure
 
     # --- jobs that orch watches itself
 
     async def _submit(self, step: PlanStep, resolved: ResolvedCall, kind: JobKind) -> Failure | None:
-        job = self._next_job(step)
+        job = await self._next_job(step)
         submission = await asyncio.to_thread(self._submission, step, resolved, kind, job)
+        scheduler = await asyncio.to_thread(self._parts.scheduler, job.reference)
+        if scheduler is None:
+            submission = without_scheduler(submission)
         if not await self._unless_stopped(self._parts.slots.take(job.reference)):
             return _no_place(job)
+        # before it is submitted, so that its token is known whatever happens then
+        await self._put(job)
         faults.reach(f"submit.before:{step.node}")
-        scheduler = await asyncio.to_thread(self._parts.scheduler, job.reference)
         if scheduler is not None:
             await self._hand_over(step, resolved, job, scheduler, submission)
             return None
-        submission = without_scheduler(submission)
         extra = {**self._parts.job_variables(step.node), **_job_variables(job, submission)}
         result = await self._run(step, resolved, extra, (JOB_ID, *submission.outputs))
         faults.reach(f"submit.after:{step.node}")
         if result.failure is not None:
+            if (await self._watcher.look(job.reference)).state is JobState.VANISHED:
+                await self._was_not_submitted(job)
             return result.failure
         reference = msgspec.structs.replace(job.reference, id=str(revealed(result.outputs[JOB_ID])))  # orch made it
-        self._store.put_job(msgspec.structs.replace(job, reference=reference, seen=True))
-        self._keep(step, resolved, {n: v for n, v in result.outputs.items() if n != JOB_ID})
+        await self._put(msgspec.structs.replace(job, reference=reference, seen=True))
+        await self._keep(step, resolved, {n: v for n, v in result.outputs.items() if n != JOB_ID})
         self._event(step, "job", f"submitted as {reference.id}", job=reference.id)
         return None
 
     def _submission(self, step: PlanStep, resolved: ResolvedCall, kind: JobKind, job: JobRecord) -> Submission:
-        return kind(resolved.inputs, self._parts.job_context(step.node, job.reference.token))
+        return submission_of(kind, resolved.inputs, self._parts.job_context(step.node, job.reference.token))
 
     async def _hand_over(
         self, step: PlanStep, resolved: ResolvedCall, job: JobRecord, scheduler: Scheduler, submission: Submission
     ) -> None:
         """Submit a job to the scheduler of its site, directly."""
-        submitted = await asyncio.to_thread(scheduler.submit, job.reference.token, submission)
+        try:
+            submitted = await self._handed_over(step, job, scheduler, submission)
+        except (WorkError, UserError):
+            await self._was_not_submitted(job)
+            raise
         faults.reach(f"submit.after:{step.node}")
         reference = msgspec.structs.replace(job.reference, id=submitted.id)
-        self._store.put_job(msgspec.structs.replace(job, reference=reference, seen=True))
-        self._keep(step, resolved, {**submission.outputs, "job_id": submitted.id})
+        await self._put(msgspec.structs.replace(job, reference=reference, seen=True))
+        await self._keep(step, resolved, {**submission.outputs, "job_id": submitted.id})
         how = "found again as" if submitted.adopted else "submitted as"
         self._event(step, "job", f"{how} {reference.id}", job=reference.id)
 
+    async def _handed_over(
+        self, step: PlanStep, job: JobRecord, scheduler: Scheduler, submission: Submission
+    ) -> Submitted:
+        """Submit a job; while it is not known whether the scheduler took it, ask again, and say so."""
+        patience = min(scheduler.patience, scheduler.patience if (left := _remaining()) is None else left)
+        deadline = time.monotonic() + patience
+        said = ""
+        while True:
+            try:
+                return await asyncio.to_thread(scheduler.submit, job.reference.token, submission)
+            except Unsettled as error:
+                if time.monotonic() >= deadline:
+                    raise
+                if error.message != said:
+                    said = error.message
+                    self._event(step, "job", f"{said}; it is looked for", level="warning")
+            await self._pause(_SETTLING_SECONDS)
+
     async def _watch(self, step: PlanStep, resolved: ResolvedCall) -> Failure | None:
-        job = self._latest_job(step.node)
+        job = await self._latest_job(step.node)
         if job is not None and _to_be_submitted(job):
             # tried again: the job that failed is over, so there must be another
             failure = await self._submit(step, await self._resolved_submit(step), self._kind(step))
             if failure is not None:
                 return failure
-            job = self._latest_job(step.node)
+            job = await self._latest_job(step.node)
         if job is None or not job.seen:
             raise WorkError(
                 f"{step.node}: there is no job to watch",
@@ -432,31 +466,59 @@ class StepRunner:
         await self._parts.slots.occupy(job.reference)
         report = await self._unless_stopped(self._watcher.wait(job.reference, on_output, on_report))
         if report is None:
-            return await self._out_of_time(step, job)
+            # it may have ended in time, after all
+            report, failure = await self._out_of_time(step, job)
+            if report is None:
+                return failure
         faults.reach(f"watch.ended:{step.node}")
         if report.state is JobState.VANISHED:
-            await self._end_rest_of(job)
+            report = await self._end_rest_of(job) or report
         await asyncio.to_thread(self._collect, step, job)
         await self._end_job(job, report.state, report.detail)
         faults.reach(f"job.ended:{step.node}")
         if report.state is JobState.COMPLETED:
-            self._keep(step, resolved, report.results)
+            await self._keep(step, resolved, report.results)
             return None
         vanished = report.state is JobState.VANISHED
         hint = "look for what ended it (out of memory? a restart?), then resume: it is submitted again"
-        return Failure(_job_failed(step.node, report), hint=hint if vanished else None, output="\n".join(tail))
+        where = await asyncio.to_thread(self._where, job)
+        tail += await asyncio.to_thread(self._errors, step, job)
+        message = f"{_job_failed(step.node, report)}; all its output: {where}"
+        return Failure(message, hint=hint if vanished else None, output="\n".join(tail))
 
-    async def _end_rest_of(self, job: JobRecord) -> None:
-        """End what is left of a vanished job, so that it is not at work beside the one submitted in its place."""
+    async def _end_rest_of(self, job: JobRecord) -> JobReport | None:
+        """End what is left of a vanished job, so that it is not at work beside the one submitted in its place.
+
+        How it ended, if that is known now.
+        """
         try:
-            failure = await self._cancel_job(job)
+            report = await self._cancel_job(job)
         except StorageError:
             raise
         except OrchError as error:
-            failure = Failure(error.message)
-        if failure is not None:
-            text = f"{job.node}: what is left of job {job.reference.id} may go on: {failure.message}"
+            text = f"{job.node}: what is left of job {job.reference.id} may go on: {error.message}"
             self._events.add(job.execution_id, "job", text, level="warning", step=job.step, node=job.node)
+            return None
+        return report if report.state not in (JobState.CANCELLED, JobState.VANISHED) else None
+
+    def _where(self, job: JobRecord) -> str:
+        """Where all that a job has written is."""
+        folder = self._parts.job_folder(job.reference)
+        files = written(folder)
+        if files:
+            return ", ".join(map(str, files))
+        scheduler = self._parts.scheduler(job.reference)
+        if scheduler is None:
+            return str(folder)
+        return f"{scheduler.where(job.reference.token)} at site {job.reference.site}"
+
+    def _errors(self, step: PlanStep, job: JobRecord) -> list[str]:
+        """The end of what a job wrote to a standard error of its own; more of it goes to the log."""
+        found: list[str] = []
+        for file in error_files(self._parts.job_folder(job.reference)):
+            self._event(step, "output", "\n".join((f"{file.name}:", *last_lines(file))))
+            found += [f"{file.name}:", *last_lines(file, _TAIL_LINES)]
+        return found
 
     def _collect(self, step: PlanStep, job: JobRecord) -> None:
         """Bring a job's output files here; when they cannot be had, that is told and is no failure."""
@@ -467,12 +529,19 @@ class StepRunner:
             except OrchError as error:
                 self._event(step, "job", f"its output files could not be brought: {error.message}", level="warning")
 
-    async def _out_of_time(self, step: PlanStep, job: JobRecord) -> Failure:
-        failure = await self._cancel_job(job)
-        if failure is None:
-            await self._end_job(job, JobState.TIMEOUT, "cancelled: out of time")
-        left = f"; it could not be cancelled: {failure.message}" if failure else ", it was cancelled"
-        return Failure(f"{step.node}: the job took longer than {step.policy.timeout:g} s{left}")
+    async def _out_of_time(self, step: PlanStep, job: JobRecord) -> tuple[JobReport | None, Failure | None]:
+        """Cancel a job whose time is over: how it had ended by itself before that, or why the step has failed."""
+        text = f"{step.node}: the job took longer than {step.policy.timeout:g} s"
+        try:
+            report = await self._cancel_job(job)
+        except StorageError:
+            raise
+        except OrchError as error:
+            return None, Failure(f"{text}; it could not be cancelled: {error.message}", hint=error.hint)
+        if report.state in (JobState.COMPLETED, JobState.FAILED):
+            return report, None
+        await self._end_job(job, JobState.TIMEOUT, "cancelled: out of time")
+        return None, Failure(f"{text}, it was cancelled")
 
     async def _resolved_submit(self, step: PlanStep) -> ResolvedCall:
         call = OperationCall(step.node, RUNNABLE, "submit", inputs=step.inputs)
@@ -483,70 +552,114 @@ class StepRunner:
         assert kind is not None
         return kind
 
-    def _next_job(self, step: PlanStep) -> JobRecord:
-        """The job to submit: recorded before it is submitted, so that its token is known whatever happens then.
+    async def _next_job(self, step: PlanStep) -> JobRecord:
+        """The job to submit, not yet recorded.
 
-        The token of a job that may still be there is used again: the job system adopts it instead of making another.
+        The token of a job that may still be there, or has done its work for this step, is used again: the job system
+        adopts it instead of making another. So is one that was never submitted.
         """
-        execution = self._parts.execution
-        last = self._latest_job(step.node)
-        generation = 1 if last is None else last.generation + (1 if last.state.final else 0)
-        if last is not None and last.generation == generation:
+        last = await self._latest_job(step.node)
+        if last is None:
+            return self._new_job(step, 1)
+        if not last.state.final or (last.state is JobState.COMPLETED and last.step == step.id):
             return last
+        unused = last.state is JobState.FAILED and not last.seen
+        return self._new_job(step, last.generation + (0 if unused else 1))
+
+    def _new_job(self, step: PlanStep, generation: int) -> JobRecord:
+        execution = self._parts.execution
         token = f"{execution.id}-{_word(step.node)}-{generation}"
         reference = self._parts.reference(step.node, token)
-        job = JobRecord(
+        return JobRecord(
             execution.id, step.node, generation, step.id, reference, JobState.QUEUED, "", False, time.time(), None
         )
-        self._store.put_job(job)
-        return job
 
-    def _latest_job(self, node: str) -> JobRecord | None:
-        jobs = [job for job in self._store.jobs(self._parts.execution.id) if job.node == node]
+    async def _latest_job(self, node: str) -> JobRecord | None:
+        jobs = [job for job in await self._jobs() if job.node == node]
         return max(jobs, key=lambda job: job.generation, default=None)
+
+    async def _jobs(self) -> list[JobRecord]:
+        return await asyncio.to_thread(self._store.jobs, self._parts.execution.id)
+
+    async def _put(self, job: JobRecord) -> None:
+        await asyncio.to_thread(self._store.put_job, job)
 
     async def _end_job(self, job: JobRecord, state: JobState, detail: str) -> None:
         await self._parts.slots.give_back(job.reference)
-        self._store.put_job(msgspec.structs.replace(job, state=state, detail=detail, ended=time.time()))
+        await self._put(msgspec.structs.replace(job, state=state, detail=detail, ended=time.time()))
+
+    async def _was_not_submitted(self, job: JobRecord) -> None:
+        """Record that there is no such job; the token is free for the next try."""
+        await self._end_job(msgspec.structs.replace(job, seen=False), JobState.FAILED, "it was not submitted")
 
     async def cancel_jobs(self) -> list[str]:
         """Cancel every job that is not known to have ended, newest first; what could not be cancelled is returned."""
-        jobs = [job for job in reversed(self._store.jobs(self._parts.execution.id)) if not job.state.final]
+        jobs = [job for job in reversed(await self._jobs()) if not job.state.final]
         return [left for job in jobs if (left := await self._cancel_or_tell(job))]
 
     async def _cancel_or_tell(self, job: JobRecord) -> str | None:
-        """Cancel a job; when that cannot be done, why."""
+        """Cancel a job and record how it ended; when that cannot be done, why."""
         try:
-            failure = await self._cancel_job(job)
+            report = await self._cancel_job(job)
         except StorageError:
             raise
         except OrchError as error:
-            failure = Failure(error.message)
-        if failure is not None:
-            return f"{job.node}: job {job.reference.id} could not be cancelled: {failure.message}"
-        await self._end_job(job, JobState.CANCELLED, "cancelled by request")
+            return f"{job.node}: job {job.reference.id} could not be cancelled: {error.message}"
+        cancelled = report.state in (JobState.CANCELLED, JobState.VANISHED)
+        state = JobState.CANCELLED if cancelled else report.state
+        ended = msgspec.structs.replace(job, seen=job.seen or not cancelled)
+        await self._end_job(ended, state, "cancelled by request" if cancelled else report.detail)
         self._events.add(
             job.execution_id,
             "job",
-            "cancelled",
+            "cancelled" if cancelled else f"{state.value}: it had ended before it could be cancelled",
             step=job.step,
             node=job.node,
             level="warning",
-            data={"job": job.reference.id, "state": "cancelled"},
+            data={"job": job.reference.id, "state": state.value},
         )
         return None
 
-    async def _cancel_job(self, job: JobRecord) -> Failure | None:
+    async def _cancel_job(self, job: JobRecord) -> JobReport:
+        """End a job; how it ended, which may have been before. Raises OrchError when it may live, StorageError."""
         scheduler = await asyncio.to_thread(self._parts.scheduler, job.reference)
         if scheduler is not None:
-            await asyncio.to_thread(scheduler.cancel, job.reference.token)
-            return None
+            return await asyncio.to_thread(scheduler.cancel, job.reference.token)
+        before = await self._look(job)
+        if before.state.final and before.state is not JobState.VANISHED:
+            return before
         step = self._parts.plan.step(job.step)
         call = OperationCall(job.node, RUNNABLE, "cancel", job_id=job.reference.id)
         resolved = await asyncio.to_thread(self._parts.operations.resolve, call)
         extra = {**self._parts.job_variables(job.node), "orch_token": job.reference.token}
         result = await self._run(step, resolved, extra, (), stop=threading.Event())
-        return result.failure
+        after = await self._look(job)
+        if after.state.final and (result.failure is None or after.state is not JobState.VANISHED):
+            return after
+        if result.failure is not None:
+            last = result.failure.output.strip().rpartition("\n")[2]
+            message = f"{result.failure.message}: {last}" if last else result.failure.message
+            raise WorkError(message, hint=result.failure.hint)
+        if job.reference.backend == PLAYBOOK:
+            return JobReport(JobState.CANCELLED)
+        raise WorkError(f"it is still {after.state.value}")
+
+    async def _look(self, job: JobRecord) -> JobReport:
+        """How a job is now; of one that its own playbooks watch, what they say."""
+        if job.reference.backend != PLAYBOOK:
+            return await self._watcher.look(job.reference)
+        unknown = JobReport(JobState.QUEUED)
+        step = self._parts.plan.step(job.step)
+        call = OperationCall(job.node, RUNNABLE, "run", inputs=step.inputs, job_id=job.reference.id)
+        try:
+            resolved = await asyncio.to_thread(self._parts.operations.resolve, call)
+            result = await self._run(step, resolved, {}, resolved.outputs, stop=threading.Event(), limit=_ASKED_SECONDS)
+        except StorageError:
+            raise
+        except (OrchError, ValueError):
+            return unknown
+        state = state_of(_word_of(result))
+        return unknown if state is None or result.failure is not None else JobReport(state)
 
     # --- jobs that a foreign type's own playbooks submit and monitor
 
@@ -559,12 +672,11 @@ class StepRunner:
         return await self._plain(step, resolved)
 
     async def _foreign_submit(self, step: PlanStep, resolved: ResolvedCall) -> Failure | None:
-        job = self._next_job(step)
+        job = await self._next_job(step)
         if not await self._unless_stopped(self._parts.slots.take(job.reference)):
             return _no_place(job)
+        await self._put(job)
         result = await self._run(step, resolved, {"orch_token": job.reference.token}, resolved.outputs)
-        if result.failure is not None:
-            return result.failure
         exported = result.outputs.get(JOB_ID)
         if isinstance(exported, Secret):
             return Failure(
@@ -572,11 +684,15 @@ class StepRunner:
                 hint="ids of jobs are stored and shown: have the operation export one without secrets",
             )
         identifier = str(exported or "")
-        if not identifier:
-            return Failure(f"{step.node}: the submit operation does not properly export a {JOB_ID}")
-        reference = msgspec.structs.replace(job.reference, id=identifier, backend="playbook")
-        self._store.put_job(msgspec.structs.replace(job, reference=reference, seen=True))
-        self._keep(step, resolved, result.outputs)
+        failure = result.failure
+        if failure is None and not identifier:
+            failure = Failure(f"{step.node}: the submit operation does not properly export a {JOB_ID}")
+        if failure is not None:
+            await self._was_not_submitted(job)
+            return failure
+        reference = msgspec.structs.replace(job.reference, id=identifier, backend=PLAYBOOK)
+        await self._put(msgspec.structs.replace(job, reference=reference, seen=True))
+        await self._keep(step, resolved, result.outputs)
         self._event(step, "job", f"submitted as {identifier}", job=identifier)
         return None
 
@@ -585,7 +701,7 @@ class StepRunner:
             failure = await self._foreign_submit(step, await self._resolved_submit(step))
             if failure is not None:
                 return failure
-            job = self._latest_job(step.node)
+            job = await self._latest_job(step.node)
             again = OperationCall(
                 step.node, RUNNABLE, "run", inputs=step.inputs, job_id=job.reference.id if job else None
             )
@@ -596,20 +712,44 @@ class StepRunner:
         interval = monitoring_interval(resolved, self._settings.foreign_poll_interval)
         while True:
             result = await self._run(step, resolved, {}, resolved.outputs)
-            word = str(masked(result.outputs.get(JOB_STATUS, ""))).upper()
-            state = _foreign_state(word)
+            word = _word_of(result)
+            state = state_of(word)
             unknown = 0 if state else unknown + 1
             if state is not None and state.final:
-                if job is not None:
-                    await self._end_job(job, state, word)
-                self._keep(step, resolved, result.outputs)
-                return None if state is JobState.COMPLETED else Failure(f"{step.node}: the job ended as {word}")
+                return await self._foreign_end(step, resolved, job, state, result)
+            if _remaining() == 0:
+                return await self._foreign_out_of_time(step, resolved, job)
             if unknown >= _UNKNOWN_STATES_BORNE:
                 return _untold(step.node, word, result.failure)
             self._event(step, "job", word.lower() or "unknown")
-            if job is not None and _remaining() == 0:
-                return await self._out_of_time(step, job)
-            await self._pause(interval)
+            left = _remaining()
+            await self._pause(interval if left is None else min(interval, left))
+            if _remaining() == 0:
+                return await self._foreign_out_of_time(step, resolved, job)
+
+    async def _foreign_end(
+        self, step: PlanStep, resolved: ResolvedCall, job: JobRecord | None, state: JobState, result: OperationResult
+    ) -> Failure | None:
+        word = _word_of(result)
+        if job is not None:
+            await self._end_job(job, state, word)
+        await self._keep(step, resolved, result.outputs)
+        return None if state is JobState.COMPLETED else Failure(f"{step.node}: the job ended as {word}")
+
+    async def _foreign_out_of_time(
+        self, step: PlanStep, resolved: ResolvedCall, job: JobRecord | None
+    ) -> Failure | None:
+        if job is None:
+            return Failure(f"{step.node}: the job took longer than {step.policy.timeout:g} s")
+        report, failure = await self._out_of_time(step, job)
+        if report is None:
+            return failure
+        # the playbook that says that it has ended also tells its outputs
+        result = await self._run(step, resolved, {}, resolved.outputs, stop=threading.Event(), limit=_ASKED_SECONDS)
+        state = state_of(_word_of(result))
+        if result.failure is not None or state is None or not state.final:
+            return result.failure or Failure(f"{step.node}: the job ended as {report.state.value}")
+        return await self._foreign_end(step, resolved, job, state, result)
 
     # --- helpers
 
@@ -620,7 +760,9 @@ class StepRunner:
         extra: Mapping[str, Value],
         outputs: tuple[str, ...],
         stop: threading.Event | None = None,
+        limit: float | None = None,
     ) -> OperationResult:
+        """Run an operation; with a ``stop`` of its own it goes on when the step is broken off, ``limit`` seconds."""
         execution_id = self._parts.execution.id
         processes: list[tuple[int, float]] = []
 
@@ -654,12 +796,12 @@ class StepRunner:
                     on_event=on_event,
                     on_process=on_process,
                     stop=stop or self.stop,
-                    timeout=_remaining() if stop is None else None,
+                    timeout=_remaining() if stop is None else limit,
                 )
             finally:
                 self.playbooks -= 1
                 for pid, start_time in processes:
-                    self._store.remove_process(pid, start_time)
+                    await asyncio.to_thread(self._store.remove_process, pid, start_time)
         if result.cancelled:
             raise Interrupted
         return result
@@ -692,7 +834,7 @@ class StepRunner:
             await asyncio.wait_for(self.stopped.wait(), seconds)
             raise Interrupted
 
-    def _keep(
+    async def _keep(
         self,
         step: PlanStep,
         resolved: ResolvedCall,
@@ -700,16 +842,20 @@ class StepRunner:
         by_instance: Mapping[str, Mapping[str, Value]] | None = None,
     ) -> None:
         """Store the outputs of an operation, and the attributes that they are mapped to; secrets as ``***``."""
+        found = {i: dict(o) for i, o in (by_instance or {FIRST_INSTANCE: outputs}).items() if o}
+        if found:
+            await asyncio.to_thread(self._store_outputs, step, resolved, found)
+
+    def _store_outputs(self, step: PlanStep, resolved: ResolvedCall, found: Mapping[str, Mapping[str, Value]]) -> None:
         execution = self._parts.execution
         operation = (resolved.call.interface, resolved.call.operation)
-        found = {i: dict(o) for i, o in (by_instance or {FIRST_INSTANCE: outputs}).items() if o}
         kept = self._parts.operations.kept
         for instance, values in found.items():
-            shown = masked(values)
+            shown = masked(dict(values))
             self._store.put_outputs(execution.deployment_id, execution.id, step.node, instance, operation, shown)
             kept.keep_outputs(step.node, instance, operation, values)
         for node, instance, values in self._parts.operations.attributes_of(resolved, found):
-            self._store.put_attributes(execution.deployment_id, node, instance, masked(values))
+            self._store.put_attributes(execution.deployment_id, node, instance, masked(dict(values)))
             kept.keep_attributes(node, instance, values)
 
     def _event(
@@ -727,18 +873,21 @@ class StepRunner:
         )
 
 
+PLAYBOOK = "playbook"
+"""The backend of a job that its node's own playbooks submit and watch."""
+
+
 def _after_failure(step: PlanStep) -> Outcome:
     return Outcome.SUCCESS if step.policy.continue_on_error else Outcome.FAILURE
 
 
+def _word_of(result: OperationResult) -> str:
+    """What a monitoring playbook says of its job."""
+    return str(masked(result.outputs.get(JOB_STATUS, ""))).upper()
+
+
 def _no_place(job: JobRecord) -> Failure:
     return Failure(f"{job.node}: site {job.reference.site!r} had no place for the job in time")
-
-
-def _foreign_state(said: str) -> JobState | None:
-    """The state of a job as a playbook says it; sacct's "CANCELLED by 1000" and "CANCELLED+" are understood."""
-    words = said.split()
-    return _FOREIGN_STATES.get(words[0].rstrip("+")) if words else None
 
 
 def _untold(node: str, said: str, failure: Failure | None) -> Failure:

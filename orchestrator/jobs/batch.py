@@ -18,6 +18,7 @@ from orchestrator.jobs.expansion import as_text, expand_braced
 from orchestrator.jobs.quantities import megabytes, time_limit
 from orchestrator.jobs.submission import BatchOptions, JobContext, Submission, first_given, workflow_variables
 from orchestrator.model.values import Value
+from orchestrator.sites import SchedulerKind
 
 SCRIPT = "./batch-script"
 """The file of the job's folder with the user's own batch script, as a word of a command line."""
@@ -27,6 +28,9 @@ _OURS = frozenset(
     {"J", "job-name", "o", "output", "e", "error", "D", "chdir", "parsable", "wrap", "test-only", "W", "wait"}
 )
 """Options by which orch finds a job and its output again."""
+
+_OTHER_CLUSTERS = frozenset({"M", "clusters", "cluster-constraint"})
+"""Options that send a job to a cluster whose queue the site's commands do not show."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NO_IMAGE = ("", "none")
@@ -56,6 +60,7 @@ def sbatch_words(options: BatchOptions) -> list[str]:
 def extra_option(word: str) -> str:
     """An extra option as a word of sbatch; Yorc has them without dashes. Raises UserError."""
     text = word if word.startswith("-") else f"--{word}"
+    _refuse_other_clusters(text)
     if _option_name(text) in _OURS:
         raise UserError(
             f"the option {word!r} cannot be given: orch finds the job and its output by it",
@@ -64,6 +69,21 @@ def extra_option(word: str) -> str:
     if not re.fullmatch(r"--?[A-Za-z][A-Za-z0-9-]*(=.*)?", text, re.DOTALL):
         raise UserError(f"{word!r} is no option of sbatch", hint="write it NAME=VALUE or --NAME=VALUE")
     return text
+
+
+def _refuse_other_clusters(text: str) -> None:
+    if _option_name(text) in _OTHER_CLUSTERS:
+        raise UserError(
+            f"the option {text!r} cannot be given: orch would not find the job in the queue of the site's own cluster",
+            hint="leave it out, and describe the other cluster as a site of its own, by a login node of that one",
+        )
+
+
+def _refuse_in(heading: Sequence[str]) -> None:
+    for line in heading:
+        for word in line.split():
+            if word.startswith("-"):
+                _refuse_other_clusters(word)
 
 
 def _option_name(text: str) -> str:
@@ -158,6 +178,8 @@ def slurm_job(inputs: Mapping[str, Value], context: JobContext) -> Submission:
     if script is not None:
         files[SCRIPT.removeprefix("./")] = script
         heading = directives(script)
+        if context.site.scheduler is not SchedulerKind.LOCAL:
+            _refuse_in(heading)
         words = [*_interpreter(script), SCRIPT, *words]  # SCRIPT: see shell_script
     elif command:
         words = [expand_braced(command, names), *words]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from orchestrator.errors import UserError
-from orchestrator.model.values import Value
+from orchestrator.model.values import Secret, Value
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 
@@ -61,8 +61,18 @@ def referenced_names(value: Value) -> Iterator[str]:
             yield from referenced_names(item)
 
 
+class SecretGiven(UserError):
+    """A secret was to become a part of a job's text."""
+
+    def __init__(self, secret: Secret) -> None:
+        super().__init__("a secret cannot be a part of a job")
+        self.secret = secret
+
+
 def as_text(value: Value) -> str:
-    """A scalar as the word that a program gets; None is empty."""
+    """A scalar as the word that a program gets; None is empty. Raises SecretGiven: words are seen by everybody."""
+    if isinstance(value, Secret):
+        raise SecretGiven(value)
     if value is None:
         return ""
     if isinstance(value, bool):

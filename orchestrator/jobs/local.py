@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from orchestrator.jobs.output_files import OUTPUT
 from orchestrator.model.jobs import JobReport, JobState
 from orchestrator.model.numbers import carried_whole
 from orchestrator.services import launcher
@@ -43,7 +44,7 @@ class LocalJobs:
     def output(self, token: str, offset: int, *, ended: bool) -> tuple[str, int]:
         """What a job has written since ``offset`` (bytes), in whole lines unless it ``ended``; and the next offset."""
         try:
-            with (self._root / token / "output.log").open("rb") as file:
+            with (self._root / token / OUTPUT).open("rb") as file:
                 file.seek(offset)
                 chunk = file.read(_OUTPUT_CHUNK)
         except OSError:

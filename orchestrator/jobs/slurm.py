@@ -15,16 +15,19 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from orchestrator.errors import SiteError, WorkError
 from orchestrator.jobs.batch import array_indices, sbatch_words, shell_script
+from orchestrator.jobs.output_files import OUTPUT
 from orchestrator.jobs.pycompss import PROGRAM
-from orchestrator.jobs.slurm_states import NEVER, Row, job_number, merged, read_rows, report, seen_tasks
-from orchestrator.jobs.submission import BatchOptions, Submission, Submitted
+from orchestrator.jobs.slurm_scripts import CANCEL, DOWN, FIND_OR_SUBMIT, REMAINS, SETTLED_SECONDS, STATUS, UNKNOWN
+from orchestrator.jobs.slurm_states import NEVER, STATES, Row, job_number, merged, read_rows, report, seen_tasks
+from orchestrator.jobs.submission import BatchOptions, Submission, Submitted, Unsettled
 from orchestrator.model.jobs import JobReport, JobState
 from orchestrator.services import application
-from orchestrator.sites import Connection, Slurm
+from orchestrator.sites import Completed, Connection, Slurm
 
-OUTPUT = "output.log"
 TASKS = "tasks"
 """The file with the number of tasks of a job."""
 
@@ -32,76 +35,14 @@ _COLLECTED = ("-name", OUTPUT, "-o", "-name", "compss-*.err", "-o", "-name", "ex
 _COMMAND_SECONDS = 120.0
 _OUTPUT_CHUNK = 256 * 1024
 _RETRY_SECONDS = 5.0
+_GLANCE_SECONDS = 0.5
+"""A wait is broken off that soon, when it is to be."""
+
+_END_SECONDS = 30.0
+"""For so long a job that has left the queue is asked for when it was cancelled: accounting may be a little behind."""
+
 _UNSEEN_TASKS_SECONDS = 300.0
 """For so long tasks of an array may be seen nowhere; waiting ones that somebody cancels singly never are again."""
-
-_FIND_OR_SUBMIT = r"""
-set -u; LC_ALL=C; export LC_ALL
-cd -- "$folder" || exit 3
-exec 9>lock; command -v flock >/dev/null && flock -w 60 9
-if [ -s id ]; then printf 'adopted %s\n' "$(cat id)"; exit; fi
-me=$(id -un)
-id=$(squeue -h -t all -u "$me" -n "$token" -o %F) || exit 4
-[ -n "$id" ] || id=$(sacct -n -P -X -u "$me" --name="$token" -S now-60days -o JobIDRaw 2>/dev/null)
-if [ -n "$id" ]; then
-  id=$(printf '%s\n' "$id" | head -n 1); printf '%s\n' "${id%%_*}" >id
-  printf 'adopted %s\n' "${id%%_*}"; exit
-fi
-if [ "$by_itself" = 1 ]; then
-  said=$("$@") || { code=$?; printf '%s\n' "$said" >&2; exit "$code"; }
-  id=$(printf '%s\n' "$said" | grep -oE '[0-9]+' | tail -n 1)
-  ln -sf "compss-$id.out" output.log
-else
-  said=$(sbatch --parsable "$@" job.sh) || exit 5
-  id=${said%%;*}
-fi
-case $id in ''|*[!0-9]*) printf 'no job id in: %s\n' "$said" >&2; exit 5;; esac
-printf '%s\n' "$id" >id
-printf 'submitted %s\n' "$id"
-"""
-"""Exit status 4: Slurm does not answer, so that nothing was submitted; 5: it refused the job."""
-
-_STATUS = r"""
-LC_ALL=C; export LC_ALL
-me=$(id -un)
-queue=$(squeue -h -t all -u "$me" -o '%i|%j|%T|%r|%S|' 2>&1); code=$?
-printf '@squeue %s\n%s\n' "$code" "$queue"
-if [ "$code" = 0 ]; then
-  gone=$(printf '%s\n' "$queue" | awk -F'|' -v all="$tokens" '
-    BEGIN { n = split(all, t, " "); for (i = 1; i <= n; i++) want[t[i]] = 1 }
-    $3 ~ /^(PEND|RUN|CONF|SUSP|REQ|RESV|STOP|SIGN|STAGE|COMPLETING|RESIZ|SPECIAL)/ { delete want[$2] }
-    END { for (name in want) { printf "%s%s", comma, name; comma = "," } }')
-  if [ -n "$gone" ]; then
-    history=$(sacct -n -P -X -u "$me" --name="$gone" -S now-60days -o JobID,JobName,State,Reason,Start,ExitCode 2>&1)
-    printf '@sacct %s\n%s\n' "$?" "$history"
-    echo '@exit'
-    (cd -- "$folder" 2>/dev/null && for t in $(printf '%s\n' "$gone" | tr , ' '); do
-      [ ! -s "$t/exit" ] || printf '%s %s\n' "$t" "$(cat "$t/exit")"
-    done)
-  fi
-  if printf '%s\n' "$queue" | awk -F'|' -v all="$tokens" '
-    BEGIN { n = split(all, t, " "); for (i = 1; i <= n; i++) want[t[i]] = 1 }
-    ($2 in want) && $3 == "PENDING" { found = 1 } END { exit !found }'
-  then echo '@waiting'; squeue -h -t PENDING -S -p -o %F 2>/dev/null | awk '!seen[$0]++'; fi
-fi
-echo '@sizes'
-cd -- "$folder" 2>/dev/null && for t in $tokens; do echo "$t/output.log"; done | xargs stat -L -c '%n %s' 2>/dev/null
-true
-"""
-
-_CANCEL = r"""
-LC_ALL=C; export LC_ALL
-me=$(id -un)
-scancel -u "$me" -n "$token" || exit 4
-turns=0
-while [ "$turns" -lt 60 ]; do
-  left=$(squeue -h -u "$me" -n "$token" -o %T) || exit 4
-  [ -n "$left" ] || exit 0
-  turns=$((turns + 1)); sleep 0.5
-done
-printf '%s\n' "$left" | head -n 1 >&2
-exit 6
-"""
 
 
 @dataclass
@@ -113,6 +54,27 @@ class _Known:
     size: int = 0
     tasks: int | None = None
     """Of an array; None when they have not been looked up."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What Slurm said of some jobs. ``refused``: what sacct said instead of an answer; then ``history`` is not known.
+
+    ``exits`` are the exit statuses that jobs left, ``unsettled`` those that may appear in the queue yet.
+    """
+
+    queue: Mapping[str, Sequence[Row]]
+    history: Mapping[str, Sequence[Row]]
+    refused: str
+    exits: Mapping[str, int]
+    unsettled: frozenset[str]
+    waiting: Sequence[str]
+    sizes: Mapping[str, int]
+
+    @property
+    def without_accounting(self) -> bool:
+        """Whether the site keeps no history of jobs."""
+        return "accounting storage is disabled" in self.refused
 
 
 @cache
@@ -154,8 +116,10 @@ class SlurmJobs:
         self._folder = folder
         self._settings = settings
         self.interval = settings.interval
+        self.patience = settings.patience
         self._clock = clock
         self._known: dict[str, _Known] = {}
+        self._prepared: set[str] = set()
         self._silent_since: float | None = None
 
     # --- submission
@@ -163,11 +127,27 @@ class SlurmJobs:
     def submit(self, token: str, submission: Submission) -> Submitted:
         """Have the job run, once: one that bears the token already is taken for it.
 
-        Raises WorkError with what the scheduler said when it refuses the job, SiteError when it cannot be asked.
+        Raises WorkError with what the scheduler said when it refuses the job, Unsettled when it is not known whether
+        it took it, SiteError when the site cannot be prepared.
         """
-        folder = f"{self._jobs}/{token}"
         options = self._with_defaults(submission.options or BatchOptions())
         words = list(submission.argv) if submission.by_itself else self._sbatch(token, options)
+        tasks = len(array_indices(options.array)) if options.array else 1
+        if token not in self._prepared:
+            self._prepare(token, submission, options.array, tasks)
+            self._prepared.add(token)
+        prolog = _by_itself(submission) if submission.by_itself else ""
+        by_itself = "1" if submission.by_itself else "0"
+        given = {"folder": f"{self._jobs}/{token}", "token": token, "by_itself": by_itself}
+        answer = self._asked(token, prolog + FIND_OR_SUBMIT, given, words, login_shell=submission.by_itself)
+        self._prepared.discard(token)
+        word, _, identifier = answer.partition(" ")
+        self._known[token] = _Known(JobReport(JobState.QUEUED), tasks=tasks)
+        return Submitted(identifier.strip(), word == "adopted")
+
+    def _prepare(self, token: str, submission: Submission, array: str, tasks: int) -> None:
+        """Bring the files of a job."""
+        folder = f"{self._jobs}/{token}"
         for name, text in submission.files.items():
             self._connection.write(f"{folder}/{name}", text.encode("utf-8", "surrogateescape"))
         if not submission.by_itself:
@@ -178,19 +158,12 @@ class SlurmJobs:
                 sources=submission.sources,
                 environment=submission.environment,
                 heading=submission.heading,
-                record=not options.array,
+                record=not array,
             )
             self._connection.write(f"{folder}/job.sh", script.encode("utf-8", "surrogateescape"), 0o700)
-        tasks = len(array_indices(options.array)) if options.array else 1
         self._connection.write(f"{folder}/{TASKS}", str(tasks).encode())
         if submission.with_program:
             self._provide_program(folder)
-        given = {"folder": folder, "token": token, "by_itself": "1" if submission.by_itself else "0"}
-        prolog = _by_itself(submission) if submission.by_itself else ""
-        done = self._asked(prolog + _FIND_OR_SUBMIT, given, words, login_shell=submission.by_itself)
-        word, _, identifier = done.partition(" ")
-        self._known[token] = _Known(JobReport(JobState.QUEUED), tasks=tasks)
-        return Submitted(identifier.strip(), word == "adopted")
 
     def _sbatch(self, token: str, options: BatchOptions) -> list[str]:
         folder = f"{self._jobs}/{token}"
@@ -219,23 +192,34 @@ class SlurmJobs:
         if done.exit_status:
             raise SiteError(f"site {self._site!r}: {folder} cannot be written: {done.error_text}")
 
-    def _asked(self, program: str, given: Mapping[str, str], words: Sequence[str], *, login_shell: bool = False) -> str:
-        """Run a submission; it is repeated while Slurm does not answer, for it finds what it submitted before."""
-        text = _assigned(given) + f"set -- {shlex.join(words)}\n" + program
-        deadline = self._clock() + min(self._settings.patience, 600.0)
-        while True:
-            # modules are there in login shells only
-            done = self._connection.run_script(text, login_shell=login_shell, timeout=_COMMAND_SECONDS, repeatable=True)
-            if done.exit_status == 0:
-                return done.text.strip().splitlines()[-1]
-            if done.exit_status != 4:
-                raise WorkError(f"site {self._site!r} refused the job: {done.error_text or done.text.strip()}")
-            if self._clock() > deadline:
-                raise SiteError(
-                    f"site {self._site!r}: Slurm does not answer: {done.error_text}",
-                    hint="see whether slurmctld runs there, then `orch executions resume`",
-                )
-            time.sleep(_RETRY_SECONDS)
+    def _asked(
+        self, token: str, program: str, given: Mapping[str, str], words: Sequence[str], *, login_shell: bool
+    ) -> str:
+        """The answer of a submission."""
+        try:
+            done = self._run(program, {**given, "settled": str(SETTLED_SECONDS)}, words, login_shell=login_shell)
+            status, why = done.exit_status, done.error_text or done.text.strip()
+        except SiteError as error:
+            status, why = UNKNOWN, error.message
+        if status == 0:
+            return done.text.strip().splitlines()[-1]
+        if status not in (DOWN, UNKNOWN):
+            self._prepared.discard(token)
+            raise WorkError(f"site {self._site!r} refused the job: {why}")
+        told = "Slurm does not answer" if status == DOWN else "it is not known whether Slurm took the job"
+        raise Unsettled(
+            f"site {self._site!r}: {told}: {why}",
+            hint=f"see what `squeue --me --name={token}` says there; `orch executions resume` looks for the job again "
+            "before it submits anything, `orch executions cancel` ends it",
+        )
+
+    def _run(
+        self, program: str, given: Mapping[str, str], words: Sequence[str] = (), *, login_shell: bool = False
+    ) -> Completed:
+        """Run one of our shell programs at the site."""
+        text = _assigned(given) + (f"set -- {shlex.join(words)}\n" if words else "") + program
+        # modules are there in login shells only
+        return self._connection.run_script(text, login_shell=login_shell, timeout=_COMMAND_SECONDS, repeatable=True)
 
     # --- watching
 
@@ -244,71 +228,77 @@ class SlurmJobs:
 
         Raises SiteError when the site has not answered for longer than its ``patience``.
         """
-        given = {"folder": self._jobs, "tokens": " ".join(tokens)}
         known = {token: self._known.setdefault(token, _Known(JobReport(JobState.QUEUED))) for token in tokens}
         try:
-            text = _assigned(given) + _STATUS
-            done = self._connection.run_script(text, timeout=_COMMAND_SECONDS, repeatable=True)
+            answer = self._look(tokens)
         except SiteError as error:
             return self._silent(known, error.message)
+        self._silent_since = None
+        for token, size in answer.sizes.items():
+            if token in known:
+                known[token].size = size
+        found = {}
+        for token, entry in known.items():
+            found[token] = self._seen(token, entry, answer)
+            entry.last = msgspec.structs.replace(found[token], lost="")
+        return found
+
+    def _look(self, tokens: Sequence[str]) -> _Answer:
+        """What Slurm says of some jobs. Raises SiteError when squeue cannot be asked."""
+        given = {"folder": self._jobs, "tokens": " ".join(tokens), "settled": str(SETTLED_SECONDS)}
+        living = " ".join(name for name, state in STATES.items() if not state.final)
+        done = self._run(STATUS, {**given, "living": living})
         sections = _sections(done.text)
         code, queue = sections.get("squeue", ("", ""))
         if code != "0":
-            return self._silent(known, f"Slurm does not answer: {(queue or done.error_text).strip()[:200]}")
-        self._silent_since = None
-        self._see_sizes(known, sections.get("sizes", ("", ""))[1])
-        rows = _by_name(read_rows(queue))
-        history = _by_name(read_rows(sections["sacct"][1])) if sections.get("sacct", ("1", ""))[0] == "0" else {}
-        exits = dict(line.split(" ", 1) for line in sections.get("exit", ("", ""))[1].splitlines() if " " in line)
-        waiting = sections.get("waiting", ("", ""))[1].split()
-        found = {}
-        for token, entry in known.items():
-            entry.last = self._seen(token, entry, rows.get(token, []), history.get(token, []), exits, waiting)
-            found[token] = entry.last
-        return found
+            raise SiteError(f"Slurm does not answer: {(queue or done.error_text).strip()[:200]}")
+        return _answer(queue, sections)
 
-    def _seen(
-        self,
-        token: str,
-        entry: _Known,
-        queue: Sequence[Row],
-        history: Sequence[Row],
-        exits: Mapping[str, str],
-        waiting: Sequence[str],
-    ) -> JobReport:
+    def _seen(self, token: str, entry: _Known, answer: _Answer) -> JobReport:
+        queue, history = answer.queue.get(token, []), answer.history.get(token, [])
         rows = merged([_still_there(row) for row in queue], history)
-        number = int(code) if (code := exits.get(token, "").strip()).isdigit() else None
-        if rows and all(row.known is not None for row in rows):
+        # neither has left the queue and ended, nor is in it: accounting is behind, or has lost its end
+        behind = not queue and bool(rows) and not any(row.known and row.known.final for row in rows)
+        number = answer.exits.get(token)
+        if rows and not behind and all(row.known is not None for row in rows):
             tasks = self._tasks(token, entry, rows)
-            found = report(rows, _position(rows, waiting), tasks)
+            found = report(rows, _position(rows, answer.waiting), tasks)
             if not found.state.final and all(row.known and row.known.final for row in rows):
-                return self._without_the_rest(entry, rows, tasks, found)
+                return self._without_the_rest(entry, rows, tasks, found, answer.refused)
             entry.unknown_since = None
             if any(row.reason in NEVER for row in rows):
                 with contextlib.suppress(SiteError):
-                    self.cancel(token)
+                    self._end(token)
             if found.state is JobState.FAILED and found.exit_code is None and number:
                 return JobReport(found.state, found.detail or f"exit code {number}", number)
             return found
-        if not rows and number is not None:
+        if number is not None and not queue:
             entry.unknown_since = None
-            state = JobState.FAILED if number else JobState.COMPLETED
-            return JobReport(state, f"exit code {number}" if number else "", number)
+            return _by_exit(number)
         now = self._clock()
         entry.unknown_since = now if entry.unknown_since is None else entry.unknown_since
         strange = next((row.state for row in rows if row.known is None), "")
-        if now - entry.unknown_since < self._settings.patience:
-            return replace_detail(entry.last, f"Slurm says {strange}, which is no known state" if strange else "")
-        if strange:
-            return JobReport(JobState.FAILED, f"Slurm says {strange}, which is no state that orch knows")
+        why = f"Slurm says {strange}, which is no known state" if strange else answer.refused
+        last = entry.last
+        if behind:
+            why = f"squeue does not know the job any more, sacct says that it is {rows[0].state}"
+            last = report(rows, tasks=self._tasks(token, entry, rows))
+        waited = now - entry.unknown_since >= self._settings.patience and token not in answer.unsettled
+        if why or not waited:
+            return JobReport(last.state, why, last.exit_code, last.results, lost=why if waited else "")
         return JobReport(JobState.VANISHED, "neither squeue nor sacct knows it")
 
-    def _without_the_rest(self, entry: _Known, rows: Sequence[Row], tasks: int, found: JobReport) -> JobReport:
+    def _without_the_rest(
+        self, entry: _Known, rows: Sequence[Row], tasks: int, found: JobReport, refused: str
+    ) -> JobReport:
         """An array of which all that is seen has ended, and some is not seen: sacct is behind, or never had it."""
         now = self._clock()
         entry.unknown_since = now if entry.unknown_since is None else entry.unknown_since
-        if now - entry.unknown_since < min(self._settings.patience, _UNSEEN_TASKS_SECONDS):
-            return found
+        patience = self._settings.patience
+        if now - entry.unknown_since < (patience if refused else min(patience, _UNSEEN_TASKS_SECONDS)):
+            return msgspec.structs.replace(found, detail=f"{found.detail}, {refused}") if refused else found
+        if refused:
+            return msgspec.structs.replace(found, lost=refused)
         seen = sum(number for _, number in seen_tasks(rows, tasks))
         worst = report(rows, tasks=seen).state
         state = JobState.VANISHED if worst is JobState.COMPLETED else worst
@@ -329,14 +319,7 @@ class SlurmJobs:
                 f"site {self._site!r} has not answered for {now - self._silent_since:.0f} s: {why}",
                 hint="jobs go on there; when it answers again: `orch executions resume`",
             )
-        return {token: replace_detail(entry.last, why) for token, entry in known.items()}
-
-    def _see_sizes(self, known: Mapping[str, _Known], text: str) -> None:
-        for line in text.splitlines():
-            path, _, size = line.rpartition(" ")
-            token = path.partition("/")[0]
-            if token in known and size.isdigit():
-                known[token].size = int(size)
+        return {token: msgspec.structs.replace(entry.last, detail=why) for token, entry in known.items()}
 
     def output(self, token: str, offset: int, *, ended: bool) -> tuple[str, int]:
         """What a job has written since ``offset`` (bytes), in whole lines unless it ``ended``; and the next offset."""
@@ -353,11 +336,57 @@ class SlurmJobs:
 
     # --- the end
 
-    def cancel(self, token: str) -> None:
-        """End a job and wait until it has ended; one that has ended, or never was, is left alone. Raises SiteError."""
-        text = _assigned({"token": token}) + _CANCEL
-        done = self._connection.run_script(text, timeout=_COMMAND_SECONDS, repeatable=True)
-        if done.exit_status == 6:
+    def cancel(self, token: str) -> JobReport:
+        """End a job, wait until it has ended, and tell how: one that was over before is as it ended then.
+
+        Raises SiteError when it cannot be ended, or when it is not to be told how it ended: then it may live.
+        """
+        self._end(token)
+        deadline = self._clock() + _END_SECONDS
+        while True:
+            try:
+                answer = self._look([token])
+            except SiteError as error:
+                raise SiteError(f"site {self._site!r}: {error.message}") from error
+            found = self._ended(token, answer)
+            if found is not None:
+                return found
+            if self._clock() > deadline:
+                break
+            time.sleep(_GLANCE_SECONDS)
+        if answer.refused and not answer.without_accounting:
+            raise SiteError(
+                f"site {self._site!r}: the job {token} has left the queue, and how it ended is not known: "
+                f"{answer.refused}",
+                hint="cancel it again when sacct answers there",
+            )
+        return JobReport(JobState.CANCELLED, "neither squeue nor sacct knows it")
+
+    def _ended(self, token: str, answer: _Answer) -> JobReport | None:
+        """How a job that is not under way any more has ended; None while that is not known."""
+        queue, history = answer.queue.get(token, []), answer.history.get(token, [])
+        number = answer.exits.get(token)
+        rows = merged(queue, history)
+        if rows and all(row.known and row.known.final for row in rows):
+            entry = self._known.setdefault(token, _Known(JobReport(JobState.QUEUED)))
+            tasks = self._tasks(token, entry, rows)
+            # waiting tasks of an array that were cancelled may be seen nowhere
+            found = report(rows, tasks=min(tasks, sum(count for _, count in seen_tasks(rows, tasks))))
+            return found if found.state.final else None
+        if number is not None and not queue:
+            return _by_exit(number)
+        return None
+
+    def _end(self, token: str) -> None:
+        """Have scancel end a job, and wait until it has left the queue. Raises SiteError."""
+        given = {"folder": f"{self._jobs}/{token}", "token": token, "settled": str(SETTLED_SECONDS)}
+        deadline = self._clock() + SETTLED_SECONDS + _END_SECONDS
+        while True:
+            done = self._run(CANCEL, given)
+            if done.exit_status != UNKNOWN or self._clock() > deadline:
+                break
+            time.sleep(_RETRY_SECONDS)
+        if done.exit_status == REMAINS:
             raise SiteError(f"site {self._site!r}: the job {token} is still {done.error_text} after scancel")
         if done.exit_status:
             raise SiteError(
@@ -373,6 +402,10 @@ class SlurmJobs:
         for name in filter(None, done.text.split("\0")):
             self._connection.get(f"{place}/{name}", folder / name)
 
+    def where(self, token: str) -> str:
+        """The folder of a job at the site."""
+        return f"{self._jobs}/{token}"
+
     @property
     def _jobs(self) -> str:
         return f"{self._folder}/jobs"
@@ -383,9 +416,10 @@ def _still_there(row: Row) -> Row:
     return replace(row, state="REQUEUED", reason="PREEMPTED") if row.state == "PREEMPTED" else row
 
 
-def replace_detail(last: JobReport, detail: str) -> JobReport:
-    """The same state, for another reason."""
-    return JobReport(last.state, detail, last.exit_code, last.results)
+def _by_exit(number: int) -> JobReport:
+    """The end of a job that left its exit status."""
+    state = JobState.FAILED if number else JobState.COMPLETED
+    return JobReport(state, f"exit code {number}" if number else "", number)
 
 
 def _by_itself(submission: Submission) -> str:
@@ -410,6 +444,25 @@ def _sections(text: str) -> dict[str, tuple[str, str]]:
         elif name:
             found[name] = (found[name][0], found[name][1] + line)
     return found
+
+
+def _answer(queue: str, sections: Mapping[str, tuple[str, str]]) -> _Answer:
+    code, history = sections.get("sacct", ("0", ""))
+    complaint = next((line for line in history.splitlines() if line.startswith("sacct: error")), "")
+    refused = ""
+    if code != "0" or complaint:
+        refused = f"sacct does not answer: {(complaint or history).strip()[:200] or f'exit status {code}'}"
+    exits = dict(line.split(" ", 1) for line in sections.get("exit", ("", ""))[1].splitlines() if " " in line)
+    sizes = (line.rpartition(" ") for line in sections.get("sizes", ("", ""))[1].splitlines())
+    return _Answer(
+        queue=_by_name(read_rows(queue)),
+        history=_by_name(read_rows(history)) if code == "0" else {},
+        refused=refused,
+        exits={token: int(text) for token, text in exits.items() if text.strip().isdigit()},
+        unsettled=frozenset(sections.get("asked", ("", ""))[1].split()),
+        waiting=sections.get("waiting", ("", ""))[1].split(),
+        sizes={path.partition("/")[0]: int(size) for path, _, size in sizes if size.isdigit()},
+    )
 
 
 def _by_name(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -13,6 +13,8 @@ from orchestrator.model.jobs import JobReport, JobState
 STATES: Mapping[str, JobState] = {
     "PENDING": JobState.QUEUED,
     "CONFIGURING": JobState.QUEUED,
+    "EXPEDITING": JobState.QUEUED,
+    "POWER_UP_NODE": JobState.QUEUED,
     "REQUEUED": JobState.QUEUED,
     "REQUEUE_FED": JobState.QUEUED,
     "REQUEUE_HOLD": JobState.QUEUED,
@@ -25,6 +27,7 @@ STATES: Mapping[str, JobState] = {
     "STAGE_OUT": JobState.RUNNING,
     "STOPPED": JobState.RUNNING,
     "SUSPENDED": JobState.RUNNING,
+    "UPDATE_DB": JobState.RUNNING,
     "COMPLETED": JobState.COMPLETED,
     "BOOT_FAIL": JobState.FAILED,
     "DEADLINE": JobState.TIMEOUT,
@@ -39,6 +42,9 @@ STATES: Mapping[str, JobState] = {
     "TIMEOUT": JobState.TIMEOUT,
 }
 """Every state by the name that squeue and sacct write (JOB STATE CODES)."""
+
+_OTHER_WORDS: Mapping[str, JobState] = {"QUEUED": JobState.QUEUED, "CANCELED": JobState.CANCELLED}
+"""What Yorc's playbooks say of jobs besides."""
 
 NEVER = frozenset({"DependencyNeverSatisfied"})
 """Reasons for which a job waits that will not go away: it is cancelled."""
@@ -60,7 +66,7 @@ class Row:
     @property
     def known(self) -> JobState | None:
         """The state in our words; None for one that is in no table."""
-        return STATES.get(self.state)
+        return state_of(self.state)
 
     @property
     def tasks(self) -> int:
@@ -72,6 +78,12 @@ class Row:
             return len(array_indices(match[1].rstrip("]")))
         except UserError:  # Slurm abbreviates long lists with "..."
             return 1
+
+
+def state_of(said: str) -> JobState | None:
+    """The state that a command or a playbook tells; ``CANCELLED by 1000`` and ``CANCELLED+`` are understood."""
+    word = next(iter(said.upper().split()), "").rstrip("+")
+    return STATES.get(word) or _OTHER_WORDS.get(word)
 
 
 def job_number(identifier: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.errors import SiteError, UserError
+from orchestrator.jobs.expansion import SecretGiven
 from orchestrator.jobs.written import Argument
 from orchestrator.model.values import Secret, Value
 from orchestrator.sites import SchedulerKind, Site, SshSettings
@@ -122,11 +124,45 @@ class Submitted:
     adopted: bool
 
 
+class Unsettled(SiteError):
+    """It is not known yet whether a job was submitted, or the queue cannot be asked: submit it again, later."""
+
+
+class SecretInJob(UserError):
+    """A secret would become a part of a job that others can see."""
+
+
 class JobKind(Protocol):
     """How the inputs of an operation become a job. Raises WorkError or UserError for inputs that make no job."""
 
     def __call__(self, inputs: Mapping[str, Value], context: JobContext) -> Submission:
         """The submission."""
+
+
+def submission_of(kind: JobKind, inputs: Mapping[str, Value], context: JobContext) -> Submission:
+    """What a kind of job makes of its inputs. Raises SecretInJob for a secret that would become a part of it."""
+    try:
+        return kind(inputs, context)
+    except SecretGiven as error:
+        places = ", ".join(_places(inputs, error.secret)) or "an input of the workflow"
+        raise SecretInJob(
+            f"{context.node}: {places} has a secret in it: what a job is given as words, options or variables is seen "
+            "by other users of the machine, and lies in its folder",
+            hint="have the program read it there, from a file that only its user may read; or use an operation with a "
+            "playbook or a script, which gets secrets over a pipe",
+        ) from None
+
+
+def _places(value: Value, secret: Secret, at: str = "") -> Iterator[str]:
+    """Where in a value a secret is: ``application.arguments[1]``."""
+    if isinstance(value, Secret) and value == secret:
+        yield at
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _places(inner, secret, f"{at}.{name}" if at else str(name))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _places(inner, secret, f"{at}[{number}]")
 
 
 def first_given(inputs: Mapping[str, Value], *names: str) -> Value:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.errors import SiteError
 from orchestrator.jobs.submission import Submission, Submitted
 from orchestrator.model.jobs import JobReference, JobReport
 
@@ -21,23 +22,33 @@ class JobBackend(Protocol):
     """Seconds between two looks at its jobs."""
 
     def reports(self, tokens: Sequence[str]) -> dict[str, JobReport]:
-        """What is known of some jobs, asked for at once."""
+        """What is known of some jobs, asked for at once; a job of which nothing can be known any more is ``lost``."""
 
     def output(self, token: str, offset: int, *, ended: bool) -> tuple[str, int]:
         """New output of a job since an offset, in whole lines unless it ``ended``, and the next offset."""
 
 
 class Scheduler(JobBackend, Protocol):
-    """The queue of a site, asked directly. Raises WorkError when it refuses, SiteError when it is out of reach.
+    """The queue of a site, asked directly. Raises SiteError when it is out of reach.
 
     What fits PBS or LSF as well as Slurm: jobs have a token of ours as their name, by which they are found again.
     """
 
-    def submit(self, token: str, submission: Submission) -> Submitted:
-        """Have a job run; one that bears the token already is taken for it."""
+    patience: float
+    """Seconds for which a site may be out of reach, or an outcome unknown, before that is a failure."""
 
-    def cancel(self, token: str) -> None:
-        """End a job; one that has ended, or never was, is left alone."""
+    def submit(self, token: str, submission: Submission) -> Submitted:
+        """Have a job run; one that bears the token already is taken for it.
+
+        Raises WorkError only for what the queue refused for certain; Unsettled when that is not known: then the next
+        call looks for the job before it submits anything.
+        """
+
+    def cancel(self, token: str) -> JobReport:
+        """End a job and tell how it ended; one that was over already is as it ended then."""
+
+    def where(self, token: str) -> str:
+        """The folder of a job at the site."""
 
     def collect(self, token: str, folder: Path) -> None:
         """Bring what a job has written to its standard output and error into a folder of this machine."""
@@ -85,7 +96,10 @@ class Watcher:
         on_output: Callable[[str], None],
         on_report: Callable[[JobReport], None],
     ) -> JobReport:
-        """Wait for a job's final state; output and changes of state are handed over as they come. Can be cancelled."""
+        """Wait for a job's final state; output and changes of state are handed over as they come. Can be cancelled.
+
+        Raises SiteError when it cannot be known any more how the job is.
+        """
         owner = (reference.site, reference.backend, reference.user, reference.key)
         group = self._groups.get(owner)
         if group is None:
@@ -101,6 +115,14 @@ class Watcher:
         finally:
             group.jobs.pop(reference.token, None)
 
+    async def look(self, reference: JobReference) -> JobReport:
+        """What is known of a job now."""
+
+        def look() -> JobReport:
+            return self._backend_of(reference).reports([reference.token])[reference.token]
+
+        return await asyncio.to_thread(look)
+
     async def _poll(self, group: _Group) -> None:
         try:
             while group.jobs:
@@ -109,7 +131,11 @@ class Watcher:
                 reports = await asyncio.to_thread(group.backend.reports, list(jobs))
                 await self._hand_over_output(group.backend, jobs, reports)
                 for token, watched in jobs.items():
-                    _tell(watched, reports[token])
+                    try:
+                        _tell(watched, reports[token])
+                    except Exception as error:  # of whoever listens: no affair of the other jobs
+                        if not watched.done.done():
+                            watched.done.set_exception(error)
                 if group.jobs:
                     # thousands of jobs must not keep the process busy with looking at them
                     pause = min(_SHARE * (time.monotonic() - began), _LONGEST_PAUSE)
@@ -143,5 +169,14 @@ def _tell(watched: _Watched, report: JobReport) -> None:
     if report != watched.last:
         watched.last = report
         watched.on_report(report)
-    if report.state.final and not watched.done.done():
+    if watched.done.done():
+        return
+    if report.lost:
+        watched.done.set_exception(
+            SiteError(
+                f"it is not known how the job is: {report.lost}",
+                hint="it is not submitted again; when the site can tell: `orch executions resume`, or cancel it",
+            )
+        )
+    elif report.state.final:
         watched.done.set_result(report)

@@ -43,9 +43,14 @@ class JobReference(msgspec.Struct, frozen=True):
 
 
 class JobReport(msgspec.Struct, frozen=True):
-    """What is known of a job at one moment. ``results`` are the outputs that a completed job left."""
+    """What is known of a job at one moment. ``results`` are the outputs that a completed job left.
+
+    ``lost`` tells why it cannot be known how the job is, though it was asked for long enough: it may live, or have
+    ended well. Then ``state`` is the last that was known.
+    """
 
     state: JobState
     detail: str = ""
     exit_code: int | None = None
     results: Mapping[str, Value] = {}
+    lost: str = ""

@@ -31,6 +31,7 @@ from orchestrator.state.records import (
     StepStatus,
     Unfinished,
     WantedPlace,
+    WorkedOn,
 )
 from orchestrator.state.store import Store
 
@@ -56,6 +57,7 @@ __all__ = [
     "Store",
     "Unfinished",
     "WantedPlace",
+    "WorkedOn",
     "compact",
     "journal_mode",
     "look_into",

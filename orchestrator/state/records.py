@@ -147,6 +147,14 @@ class JobRecord(msgspec.Struct, frozen=True):
     ended: float | None
 
 
+class WorkedOn(msgspec.Struct, frozen=True):
+    """The instances of a node that a step worked on."""
+
+    deployment_id: str
+    node: str
+    instances: tuple[str, ...]
+
+
 class WantedPlace(msgspec.Struct, frozen=True):
     """A place for a job that an execution would like to have at a site which takes ``limit`` jobs at once."""
 

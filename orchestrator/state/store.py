@@ -35,10 +35,14 @@ from orchestrator.state.records import (
     StepStatus,
     Unfinished,
     WantedPlace,
+    WorkedOn,
 )
 from orchestrator.state.schema import Alive, bring_up_to_date, is_current
 
 T = TypeVar("T")
+ERROR = "error"
+"""The state of an instance of which an operation failed."""
+
 _AT_ONCE = 500
 """How many values a query names."""
 _PLACES_LOCK = int.from_bytes(b"orchplac", signed=True)
@@ -154,14 +158,6 @@ class Store:
 
     # --- instances
 
-    def set_node_states(self, deployment_id: str, states: Iterable[tuple[str, str, str]]) -> None:
-        """Record states of instances: (node, instance, state)."""
-        now = time.time()
-        with self._write() as connection:
-            for node, instance, state in states:
-                key = {"deployment_id": deployment_id, "node": node, "instance": instance}
-                self._upsert(connection, t.instances, key, {"state": state, "updated": now})
-
     def node_states(self, deployment_id: str) -> dict[str, dict[str, str]]:
         """The states of a deployment's instances, by node and instance."""
         query = sa.select(t.instances).where(t.instances.c.deployment_id == deployment_id)
@@ -243,14 +239,13 @@ class Store:
 
     def execution(self, execution_id: str) -> Execution:
         """An execution by its id or an unambiguous beginning of it. Raises UserError."""
-        query = sa.select(t.executions).where(t.executions.c.id.startswith(execution_id, autoescape=True)).limit(2)
+        begins = t.executions.c.id.startswith(execution_id, autoescape=True)
+        # the one of this very id comes first
+        query = sa.select(t.executions).where(begins).order_by(sa.func.length(t.executions.c.id)).limit(2)
         with self._read() as connection:
             rows = connection.execute(query).all()
-        if len(rows) == 1:
+        if len(rows) == 1 or (rows and rows[0].id == execution_id):
             return _execution(rows[0])
-        exact = [row for row in rows if row.id == execution_id]
-        if exact:
-            return _execution(exact[0])
         if rows:
             raise UserError(f"{execution_id!r} is the beginning of several executions", hint="give more of the id")
         raise UserError(f"there is no execution {execution_id!r}", hint="see `orch executions list`")
@@ -512,8 +507,13 @@ class Store:
         status: StepStatus,
         failure: Failure | None = None,
         fingerprint: str | None = None,
+        *,
+        worked_on: WorkedOn | None = None,
     ) -> None:
-        """Record how a step ended, and the fingerprint of what it was done with."""
+        """Record how a step ended, and the fingerprint of what it was done with.
+
+        The instances that it worked on are in the state ``error`` after a failure, and have left that after a success.
+        """
         ended = {"status": status.value, "ended": time.time(), "fingerprint": fingerprint}
         with self._write() as connection:
             connection.execute(
@@ -521,6 +521,33 @@ class Store:
                 .where(t.ledger.c.execution_id == execution_id, t.ledger.c.step == step)
                 .values(failure=_dump(failure) if failure else None, **ended)
             )
+            if worked_on is not None and status is StepStatus.FAILED:
+                self._put_in_error(connection, worked_on)
+            if worked_on is not None and status is StepStatus.DONE:
+                self._bring_back(connection, worked_on)
+
+    def _put_in_error(self, connection: sa.Connection, worked_on: WorkedOn) -> None:
+        was = t.instances.c
+        now = time.time()
+        for instance in worked_on.instances:
+            key = {"deployment_id": worked_on.deployment_id, "node": worked_on.node, "instance": instance}
+            fresh = self._insert(t.instances).values(**key, state=ERROR, updated=now, before=None)
+            before = sa.case((was.state == ERROR, was.before), else_=was.state)
+            changed = {"state": ERROR, "updated": now, "before": before}
+            connection.execute(fresh.on_conflict_do_update(index_elements=list(key), set_=changed))
+
+    def _bring_back(self, connection: sa.Connection, worked_on: WorkedOn) -> None:
+        was = t.instances.c
+        failed = (
+            was.deployment_id == worked_on.deployment_id,
+            was.node == worked_on.node,
+            was.instance.in_(worked_on.instances),
+            was.state == ERROR,
+        )
+        # what had no state before has none again
+        connection.execute(sa.delete(t.instances).where(*failed, was.before.is_(None)))
+        back = {"state": was.before, "before": None, "updated": time.time()}
+        connection.execute(sa.update(t.instances).where(*failed).values(**back))
 
     def keep_step(self, execution_id: str, step: str, attempt: int) -> None:
         """Record that a step which might have been done again stays as it was done."""
@@ -534,13 +561,16 @@ class Store:
 
     def record_states(self, execution: Execution, steps: Sequence[tuple[str, str, Sequence[str], str]]) -> None:
         """Record steps that set states, and the states: (step, node, instances, state), in one transaction."""
+        if not steps:
+            return
         now = time.time()
         done = {"status": StepStatus.DONE.value, "attempt": execution.attempt, "started": now, "ended": now}
         with self._write() as connection:
             states = {(node, instance): state for _, node, instances, state in steps for instance in instances}
             key = {"deployment_id": execution.deployment_id, "updated": now}
-            rows = [{**key, "node": n, "instance": i, "state": state} for (n, i), state in states.items()]
-            self._upsert_many(connection, t.instances, ("deployment_id", "node", "instance"), rows)
+            rows = [{**key, "node": n, "instance": i, "state": s, "before": None} for (n, i), s in states.items()]
+            if rows:
+                self._upsert_many(connection, t.instances, ("deployment_id", "node", "instance"), rows)
             entries = [{"execution_id": execution.id, "step": step, **done} for step, *_ in steps]
             self._upsert_many(connection, t.ledger, ("execution_id", "step"), entries)
 

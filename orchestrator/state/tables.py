@@ -7,7 +7,7 @@ import sqlalchemy as sa
 SCHEMA = "orch"
 """Where the tables are on PostgreSQL."""
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in :mod:`orchestrator.state.migrations`, which makes the tables that are described here."""
 
 metadata = sa.MetaData()
@@ -41,6 +41,8 @@ instances = sa.Table(
     sa.Column("instance", sa.Text, primary_key=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("updated", sa.Float, nullable=False),
+    # of an instance whose operation failed: the state that it comes back to
+    sa.Column("before", sa.Text),
 )
 
 attributes = sa.Table(

@@ -80,9 +80,23 @@ class TestEnds:
     def test_cancelled(self, jobs: SlurmJobs) -> None:
         name, _ = submit(jobs, "sleep", "300")
         reach(jobs, name, JobState.RUNNING)
-        jobs.cancel(name)
+        assert jobs.cancel(name).state is JobState.CANCELLED
         reach(jobs, name, JobState.CANCELLED)
-        jobs.cancel(name)
+        assert jobs.cancel(name).state is JobState.CANCELLED
+
+    @pytest.mark.parametrize(("code", "state"), [(0, JobState.COMPLETED), (3, JobState.FAILED)])
+    def test_one_that_is_cancelled_when_it_is_over(self, connection: SshConnection, code: int, state: JobState) -> None:
+        name, _ = submit(scheduler(connection), "/bin/sh", "-c", f"exit {code}")
+        reach(scheduler(connection), name, state)
+        assert scheduler(connection).cancel(name).state is state
+
+    def test_an_array_that_is_cancelled_when_it_is_over(self, jobs: SlurmJobs) -> None:
+        name, _ = submit(jobs, "true", options=BatchOptions(memory="50M", array="0-2"))
+        reach(jobs, name, JobState.COMPLETED)
+        assert jobs.cancel(name).state is JobState.COMPLETED
+
+    def test_one_that_was_never_submitted(self, jobs: SlurmJobs) -> None:
+        assert jobs.cancel(token()).state is JobState.CANCELLED
 
     def test_a_dependency_that_never_comes(self, jobs: SlurmJobs, cluster: Cluster) -> None:
         first, number = submit(jobs, "false")

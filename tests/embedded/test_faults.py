@@ -126,12 +126,12 @@ class TestMonitor:
         assert faults.lines("trace") == ["A"]
 
     @pytest.mark.parametrize(
-        "state", ["NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "BOOT_FAIL", "DEADLINE", "SPECIAL_EXIT", "CANCELLED by 0"]
+        "state", ["NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "BOOT_FAIL", "DEADLINE", "CANCELLED by 0"]
     )
     def test_final_states_of_slurm_end_the_job(self, faults: Faults, state: str) -> None:
-        faults.says("CONFIGURING", "SUSPENDED", "REQUEUED", "STAGE_OUT", state)
+        faults.says("CONFIGURING", "SUSPENDED", "SPECIAL_EXIT", "REQUEUED", "STAGE_OUT", state)
         assert f"the job ended as {state.upper()}" in faults.failed("monitored")
-        assert len(faults.lines("polls")) == 5
+        assert len(faults.lines("polls")) == 6
         faults.says("COMPLETED")
         faults.resumed()
         assert len(faults.lines("submitted")) == 2  # that job was over: there is another

@@ -22,6 +22,7 @@ from orchestrator.state import (
     Rework,
     StepStatus,
     Store,
+    WorkedOn,
 )
 from orchestrator.state.pruning import Pruning
 
@@ -98,6 +99,52 @@ class StoreContract:
         store.record_states(execution(), [("s1", "N", ("0", "1"), "starting"), ("s2", "N", ("0",), "started")])
         assert store.node_states("d1") == {"N": {"0": "started", "1": "starting"}}
         assert {s: e.status for s, e in store.ledger("e1").items()} == {"s1": StepStatus.DONE, "s2": StepStatus.DONE}
+
+    def test_steps_that_set_no_state_at_all(self, store: Store) -> None:
+        store.record_states(execution(), [])
+        store.record_states(execution(), [("s", "N", (), "started")])
+        assert store.node_states("d1") == {}
+        assert list(store.ledger("e1")) == ["s"]
+
+    @pytest.mark.parametrize("before", ["started", "configured", "creating", None])
+    def test_a_success_ends_the_error_of_a_node(self, store: Store, before: str | None) -> None:
+        both = WorkedOn("d1", "N", ("0", "1"))
+        store.record_states(execution(), [("s0", "M", ("0",), "started")])
+        if before is not None:
+            store.record_states(execution(), [("s0", "N", ("0", "1"), before)])
+        states = store.node_states("d1")
+        store.begin_step("e1", "s", 1)
+        for _ in range(2):
+            store.end_step("e1", "s", StepStatus.FAILED, Failure("no"), worked_on=both)
+            assert store.node_states("d1")["N"] == {"0": "error", "1": "error"}
+        store.end_step("e1", "s", StepStatus.CANCELLED, worked_on=both)
+        assert store.node_states("d1")["N"] == {"0": "error", "1": "error"}
+        store.end_step("e1", "s", StepStatus.DONE, worked_on=both)
+        assert store.node_states("d1") == states
+        store.end_step("e1", "s", StepStatus.DONE, worked_on=both)
+        assert store.node_states("d1") == states
+
+    def test_only_what_was_worked_on_leaves_the_error(self, store: Store) -> None:
+        store.record_states(execution(), [("s0", "N", ("0", "1"), "started")])
+        store.begin_step("e1", "s", 1)
+        store.end_step("e1", "s", StepStatus.FAILED, worked_on=WorkedOn("d1", "N", ("0", "1")))
+        store.end_step("e1", "s", StepStatus.DONE, worked_on=WorkedOn("d1", "N", ("1",)))
+        store.end_step("e1", "s", StepStatus.DONE, worked_on=WorkedOn("d1", "M", ("0",)))
+        assert store.node_states("d1")["N"] == {"0": "error", "1": "started"}
+        # a state that is set is no error any more, and what was before is forgotten
+        store.record_states(execution(), [("s0", "N", ("0",), "creating")])
+        store.end_step("e1", "s", StepStatus.FAILED, worked_on=WorkedOn("d1", "N", ("0",)))
+        store.end_step("e1", "s", StepStatus.DONE, worked_on=WorkedOn("d1", "N", ("0",)))
+        assert store.node_states("d1")["N"] == {"0": "creating", "1": "started"}
+
+    def test_the_id_of_an_execution_goes_before_those_that_begin_with_it(self, store: Store) -> None:
+        for id_ in ("abcd", "abc", "abce", "ab"):
+            store.add_execution(execution(id_))
+        assert store.execution("ab").id == "ab"
+        assert store.execution("abc").id == "abc"
+        assert store.execution("abcd").id == "abcd"
+        with pytest.raises(UserError, match="several"):
+            store.execution("a")
 
     def test_jobs_are_kept_by_generation(self, store: Store) -> None:
         reference = JobReference("local", "launcher", "t-1", "t-1")
@@ -299,7 +346,7 @@ class StoreContract:
         long = "n" * 1000
         store.add_events([Event(0, "e1", 1.0, "output", "info", "a\0b\ud800c", step=long, node=long)])
         store.begin_step("e1", long, 1)
-        store.set_node_states("d1", [(long, "0", "started")])
+        store.record_states(execution(), [(long, long, ("0",), "started")])
         event = store.events("e1")[0]
         assert event.text == "a\N{REPLACEMENT CHARACTER}b?c"
         assert (event.step, list(store.ledger("e1"))) == (long, [long])

@@ -272,8 +272,12 @@ def log_text(event: Event, progress: Progress, terminal: Terminal) -> str:
 def cancel(session: Session, id: str, steps: tuple[str, ...], verbose: bool) -> int:
     """Cancel an execution: its playbooks are ended, its jobs cancelled, newest first.
 
-    It is followed until that is done; what could not be stopped is named. The exit status is 0 when it was cancelled.
-    A cancelled execution can be resumed.
+    It is followed until that is done; what could not be stopped is named. The exit status is 0 when it was cancelled
+    and nothing of it goes on. A cancelled execution can be resumed. A job that had ended before it could be cancelled
+    is taken for what it ended as.
+
+    Of an execution that has ended, jobs that may still be at work are cancelled: those of one that failed when it was
+    not known how its job is.
 
     With --step only that step and its job end; one that has not begun is not started. What is beside it goes on. Then
     the targets of its on_cancel run, if it has any, and the execution goes on with them; else nothing new starts, and
@@ -287,6 +291,10 @@ def cancel(session: Session, id: str, steps: tuple[str, ...], verbose: bool) -> 
     execution_id = use.full_id(session.home, id)
     if steps:
         return _cancel_steps(session, execution_id, steps, verbose=verbose)
+    if use.result(session.home, execution_id).status.final:
+        left = use.end_jobs(session.home, execution_id)
+        if left is not None:
+            return _tell_left_jobs(session, execution_id, left)
     execution = None
     # when the process that carries it out dies before it has cancelled it, this one takes over
     for _ in range(_CANCEL_TRIES):
@@ -305,13 +313,25 @@ def cancel(session: Session, id: str, steps: tuple[str, ...], verbose: bool) -> 
             session.err("it had ended before it could be cancelled")
         return 1
     deployment = session.home.store.deployment(execution.deployment_id)
+    stopped = not use.may_go_on(session.home, execution_id) and not (execution.failure and execution.failure.output)
     if session.json:
         session.data({"result": execution_data(execution, deployment.name, execution.status.value)}, line=True)
-        return 0
+        return 0 if stopped else 1
     session.note(f"{execution.workflow} of {deployment.name} is cancelled [{execution.id}]")
     if execution.failure is not None:
         session.err(failure_text(session.error_terminal, failure_facts(execution.failure, cancelled=True)))
-    return 0
+    return 0 if stopped else 1
+
+
+def _tell_left_jobs(session: Session, execution_id: str, left: Sequence[str]) -> int:
+    """Say what became of the jobs that an execution had left behind."""
+    if session.json:
+        session.data({"may_go_on": list(left)}, line=True)
+    elif not left:
+        session.note(f"no job of execution {execution_id} goes on")
+    for line in left:
+        session.err(clean(line))
+    return 1 if left else 0
 
 
 def _cancel_steps(session: Session, execution_id: str, steps: Sequence[str], *, verbose: bool) -> int:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from orchestrator.errors import OrchError, UserError, WorkError
 from orchestrator.jobs import BatchOptions, JobContext, SiteFolders, slurm_job, without_scheduler
 from orchestrator.jobs.batch import SCRIPT, array_indices, directives, extra_option, sbatch_words, shell_script
-from orchestrator.sites import Site
+from orchestrator.sites import SchedulerKind, Site
 from orchestrator.sites.site import Machine
 
 HOSTILE = ["; touch x", "$(touch x)", "`touch x`", "'", '"', "a\nb", "-n", "", "ä", "\\", "* ~ {1,2}"]
@@ -71,6 +71,20 @@ def test_options_are_those_of_sbatch() -> None:
 def test_an_option_that_would_hide_the_job_is_refused(word: str) -> None:
     with pytest.raises(UserError, match="cannot be given"):
         extra_option(word)
+
+
+@pytest.mark.parametrize("word", ["clusters=big", "--clusters=big", "-Mbig", "-M big", "cluster-constraint=gpu"])
+def test_an_option_that_sends_the_job_to_another_cluster_is_refused(word: str) -> None:
+    with pytest.raises(UserError, match="would not find the job"):
+        extra_option(word)
+
+
+@pytest.mark.parametrize("line", ["--clusters=big", "-n2 -M big", "--nodes=1 --cluster-constraint=x"])
+def test_so_is_one_in_a_script(line: str) -> None:
+    inputs = {"script": f"#!/bin/sh\n#SBATCH {line}\ntrue\n"}
+    with pytest.raises(UserError, match="would not find the job"):
+        slurm_job(inputs, dataclasses.replace(context(), site=Site(name="big", scheduler=SchedulerKind.SLURM)))
+    slurm_job(inputs, context())  # where nothing queues jobs it has no meaning
 
 
 @pytest.mark.parametrize("word", ["", "-", "--", "a b", "--=x", "; ls"])

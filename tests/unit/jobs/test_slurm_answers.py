@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import SiteError, WorkError
-from orchestrator.jobs import SlurmJobs, Submission
+from orchestrator.jobs import SlurmJobs, Submission, Unsettled
 from orchestrator.jobs.slurm_states import STATES
 from orchestrator.model.jobs import JobReport, JobState
 from orchestrator.sites import Completed, Slurm
@@ -135,11 +135,11 @@ class TestStrangeStates:
         assert (report.state, report.detail) == (JobState.RUNNING, "Slurm says ENTANGLED, which is no known state")
         assert bed.sees(told("7|t|ENTANGLED|None||", ""), at=10 + PATIENCE - 1).state is JobState.RUNNING
 
-    def test_after_the_patience_it_is_a_failure_that_names_it(self, bed: Bed) -> None:
+    def test_after_the_patience_it_is_lost_for_it_may_live(self, bed: Bed) -> None:
         bed.sees(told("7|t|ENTANGLED|None||", ""), at=10)
         report = bed.sees(told("7|t|ENTANGLED|None||", ""), at=10 + PATIENCE)
-        assert report.state is JobState.FAILED
-        assert "ENTANGLED" in report.detail
+        assert not report.state.final
+        assert "ENTANGLED" in report.lost
 
     def test_a_known_state_in_between_begins_the_patience_anew(self, bed: Bed) -> None:
         bed.sees(told("7|t|ENTANGLED|None||", ""), at=0)
@@ -157,6 +157,16 @@ class TestLag:
         assert bed.sees(told("7|t|COMPLETED|None||", "7|t|RUNNING||2026-01-01T00:00:00|0:0")).state.final
         assert bed.sees(told("", "7|t|RUNNING||2026-01-01T00:00:00|0:0")).state is JobState.RUNNING
 
+    def test_sacct_that_never_hears_of_the_end(self, bed: Bed) -> None:
+        lagging = told("", "7|t|RUNNING||2026-01-01T00:00:00|0:0")
+        assert not bed.sees(lagging, at=0).lost
+        report = bed.sees(lagging, at=PATIENCE)
+        assert (report.state, report.lost) == (
+            JobState.RUNNING,
+            "squeue does not know the job any more, sacct says that it is RUNNING",
+        )
+        assert bed.sees(told("", "7|t|COMPLETED|||0:0"), at=PATIENCE + 1).state is JobState.COMPLETED
+
     def test_what_neither_knows_for_long_has_vanished(self, bed: Bed) -> None:
         bed.sees(told("", ""), at=0)
         assert bed.sees(told("", ""), at=PATIENCE - 1).state is JobState.QUEUED
@@ -170,10 +180,33 @@ class TestWithoutAccounting:
         report = bed.sees(told("", NO_ACCOUNTS, accounts=1, exits=f"t {code}"))
         assert (report.state, report.exit_code) == (state, code)
 
-    def test_without_one_the_job_has_vanished_in_the_end(self, bed: Bed) -> None:
+    @pytest.mark.parametrize(
+        ("words", "status"),
+        [
+            (NO_ACCOUNTS, 1),
+            ("sacct: error: Too wide of a date range in query", 1),
+            ("sacct: error: Problem talking to the database: Connection refused", 1),
+            ("sacct: error: slurm_persist_conn_open_without_init: failed to open persistent connection", 0),
+            ("", 127),
+        ],
+    )
+    def test_what_sacct_refuses_is_no_answer(self, bed: Bed, words: str, status: int) -> None:
         bed.sees(told("7|t|RUNNING|None||"))
-        assert bed.sees(told("", NO_ACCOUNTS, accounts=1), at=1).state is JobState.RUNNING
-        assert bed.sees(told("", NO_ACCOUNTS, accounts=1), at=1 + PATIENCE).state is JobState.VANISHED
+        report = bed.sees(told("", words, accounts=status), at=1)
+        assert (report.state, report.lost) == (JobState.RUNNING, "")
+        assert (words or "exit status 127") in report.detail
+        report = bed.sees(told("", words, accounts=status), at=1 + PATIENCE)
+        assert report.state is JobState.RUNNING
+        assert (words or "exit status 127") in report.lost
+        assert bed.sees(told("", "7|t|COMPLETED|||0:0"), at=2 + PATIENCE).state is JobState.COMPLETED
+
+    def test_a_part_of_an_array_is_not_all_of_it_either(self) -> None:
+        bed = Bed(tasks=2)
+        queue = "7_0|t|COMPLETED|None||"
+        assert not bed.sees(told(queue, NO_ACCOUNTS, accounts=1), at=0).lost
+        report = bed.sees(told(queue, NO_ACCOUNTS, accounts=1), at=PATIENCE)
+        assert not report.state.final
+        assert NO_ACCOUNTS in report.lost
 
     def test_the_exit_status_of_a_failure_that_sacct_does_not_tell(self, bed: Bed) -> None:
         report = bed.sees(told("7|t|FAILED|NonZeroExitCode||", NO_ACCOUNTS, accounts=1, exits="t 3"))
@@ -271,11 +304,26 @@ class TestSubmission:
         with pytest.raises(WorkError, match="site 'bed' refused the job: sbatch: error: Invalid qos"):
             bed.jobs.submit("t", self.JOB)
 
-    def test_slurm_that_does_not_answer_for_too_long(self, bed: Bed) -> None:
-        bed.site.answers.append(Completed(4, b"", DOWN.encode()))
-        bed.jobs._clock = iter([0.0, PATIENCE + 1]).__next__
-        with pytest.raises(SiteError, match=r"Slurm does not answer: .*Unable to contact"):
+    @pytest.mark.parametrize(
+        ("answer", "told"),
+        [
+            (
+                Completed(7, b"", b"sbatch: error: Socket timed out"),
+                "not known whether Slurm took the job: .*timed out",
+            ),
+            (SiteError("sh took longer than 120 s"), "not known whether Slurm took the job: sh took longer"),
+            (Completed(4, b"", DOWN.encode()), "Slurm does not answer: .*Unable to contact"),
+        ],
+    )
+    def test_an_unknown_outcome_is_no_refusal(self, bed: Bed, answer: Completed | SiteError, told: str) -> None:
+        bed.site.answers.append(answer)
+        with pytest.raises(Unsettled, match=told) as caught:
             bed.jobs.submit("t", self.JOB)
+        assert "orch executions resume" in str(caught.value.hint)
+        bed.site.files.clear()  # what was brought is not brought again
+        bed.site.answers.append("adopted 9")
+        assert bed.jobs.submit("t", self.JOB).adopted
+        assert not bed.site.files
 
     @pytest.mark.parametrize(("word", "adopted"), [("submitted", False), ("adopted", True)])
     def test_the_id_comes_last(self, bed: Bed, word: str, adopted: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.jobs.slurm_states import STATES, job_number, merged, read_rows, report
+from orchestrator.jobs.slurm_states import STATES, job_number, merged, read_rows, report, state_of
 from orchestrator.model.jobs import JobState
 
 FINAL = ["BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"]
@@ -58,3 +58,24 @@ def test_what_is_under_way_is_as_the_queue_says() -> None:
 def test_lines_that_are_no_rows_are_passed_over() -> None:
     assert read_rows("slurm_load_jobs error: Unable to contact\n\n|t|RUNNING|") == []
     assert job_number("7_[0-9]") == job_number("7_3") == job_number("7") == "7"
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ("COMPLETED", JobState.COMPLETED),
+        ("completed", JobState.COMPLETED),
+        ("CANCELLED by 1000", JobState.CANCELLED),
+        ("CANCELLED+", JobState.CANCELLED),
+        ("CANCELED", JobState.CANCELLED),
+        ("QUEUED", JobState.QUEUED),
+        ("SPECIAL_EXIT", JobState.QUEUED),
+        ("POWER_UP_NODE", JobState.QUEUED),
+        ("UPDATE_DB", JobState.RUNNING),
+        ("OUT_OF_ME+", None),
+        ("SINGING", None),
+        ("", None),
+    ],
+)
+def test_one_table_serves_commands_and_playbooks(said: str, state: JobState | None) -> None:
+    assert state_of(said) is state
