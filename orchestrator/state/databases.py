@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def open_database(database: Path | Secret, **options: Any) -> sa.Engine:
     """
     if isinstance(database, Path):
         engine = _sqlite_engine(database, **options)
-        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "do_connect", partial(_connect_sqlite, database))
         return engine
     if "poolclass" not in options:
         # servers admit about a hundred connections from all processes together
@@ -106,10 +107,10 @@ def _postgresql_url(text: Secret) -> sa.URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _connect_sqlite(file: Path, dialect: Any, _record: object, words: Any, settings: dict[str, Any]) -> Any:
+    connection = sqlite.with_best_journal(lambda: dialect.connect(*words, **settings), file)
     connection.isolation_level = None  # transactions are begun by hand, see Store._write
-    sqlite.prepare(connection)
-    sqlite.use_write_ahead_log(connection)
+    return connection
 
 
 def _prepare_durable(connection: Any, _record: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from orchestrator.model.values import Secret
 from orchestrator.state import sqlite
 from orchestrator.state import tables as t
 from orchestrator.state.databases import open_database, translated
+from orchestrator.storage import ELSEWHERE
 
 _BUSY_SECONDS = 3
 _CHECKED_WHOLE = 32 * 1024**2
@@ -48,13 +50,19 @@ def sqlite_in_use() -> tuple[str, str, bool]:
 
 
 def journal_mode(file: Path) -> str:
-    """The journal that a new SQLite database gets at this place. Raises ConfigurationError when there is no SQLite."""
+    """The journal that a new SQLite database gets at this place.
+
+    Raises StorageError when there cannot be one, ConfigurationError when there is no SQLite.
+    """
     driver = sqlite.driver()
-    with closing(driver.connect(file, isolation_level=None)) as connection:
-        sqlite.prepare(connection)
-        mode = sqlite.use_write_ahead_log(connection)
-        connection.execute("CREATE TABLE trial (number INTEGER)")
-        connection.execute("INSERT INTO trial VALUES (1)")
+    try:
+        connect = partial(driver.connect, file, isolation_level=None)
+        with closing(sqlite.with_best_journal(connect, file)) as connection:
+            mode = sqlite.journal_mode(connection)
+            connection.execute("CREATE TABLE trial (number INTEGER)")
+            connection.execute("INSERT INTO trial VALUES (1)")
+    except driver.Error as error:
+        raise StorageError(f"{file.parent} can hold no SQLite database: {error}", hint=ELSEWHERE) from error
     return mode
 
 
@@ -65,8 +73,8 @@ def look_into(file: Path) -> str | None:
     """
     driver = sqlite.driver()
     try:
-        with closing(driver.connect(f"file:{quote(str(file))}?mode=rw", uri=True, isolation_level=None)) as connection:
-            sqlite.prepare(connection)
+        connect = partial(driver.connect, f"file:{quote(str(file))}?mode=rw", uri=True, timeout=_BUSY_SECONDS)
+        with closing(sqlite.with_best_journal(connect, file, improve=False)) as connection:
             connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
             names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             found = None

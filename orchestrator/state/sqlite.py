@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import tempfile
 import time
+from collections.abc import Callable
+from contextlib import closing
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -54,20 +58,61 @@ def prepare(connection: Any) -> None:
         connection.create_function("unixepoch", -1, _unixepoch)
 
 
-def use_write_ahead_log(connection: Any) -> str:
-    """Have readers not wait for writers, where the file system can bear that; tells the journal mode in use.
+def with_best_journal(connect: Callable[[], Any], file: Path, *, improve: bool = True) -> Any:
+    """A prepared connection that ``connect`` makes to a database, with readers that do not wait for writers.
 
-    The write-ahead log wants shared memory and locks that not every network file system has
-    (https://sqlite.org/wal.html); a rollback journal does everywhere.
+    That wants a write-ahead log, and this memory that processes share through a file, which not every network file
+    system has (https://sqlite.org/wal.html); a rollback journal does everywhere. A database that came from a place that
+    has it loses nothing. Without ``improve`` a journal that can be used stays as it is.
     """
-    error = driver().OperationalError
+    connection = connect()
     try:
-        mode = str(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except error:
-        mode = str(connection.execute("PRAGMA journal_mode=DELETE").fetchone()[0])
+        return _journalled(connection, file, improve)
+    except driver().OperationalError:
+        connection.close()  # it has read enough to keep others out
+        if bears_write_ahead_log(file.parent):
+            raise
+        _leave_write_ahead_log(file)
+    return _journalled(connect(), file, improve)
+
+
+def _journalled(connection: Any, file: Path, improve: bool) -> Any:
+    prepare(connection)
+    mode = journal_mode(connection)
+    if improve and mode != "wal" and bears_write_ahead_log(file.parent):
+        mode = journal_mode(connection, "WAL")
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     connection.execute(f"PRAGMA synchronous={'NORMAL' if mode == 'wal' else 'FULL'}")
-    return mode
+    return connection
+
+
+@cache
+def bears_write_ahead_log(folder: Path) -> bool:
+    """Whether a database in a folder can have a write-ahead log: tried with another database."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".try-", dir=folder, ignore_cleanup_errors=True) as trial:
+            with closing(driver().connect(Path(trial) / "trial.sqlite", isolation_level=None)) as connection:
+                mode = journal_mode(connection, "WAL")
+                connection.execute("CREATE TABLE trial (number INTEGER)")
+            return mode == "wal"
+    except (OSError, driver().OperationalError):
+        return False
+
+
+def _leave_write_ahead_log(file: Path) -> None:
+    """Have a database whose log cannot be used have a rollback journal; what the log holds is kept.
+
+    Who has the database alone needs no shared memory, if it is said before the database is read.
+    """
+    with closing(driver().connect(file, isolation_level=None)) as connection:
+        prepare(connection)
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        journal_mode(connection, "DELETE")
+
+
+def journal_mode(connection: Any, wanted: str = "") -> str:
+    """The journal of a connection's database; first it is changed, where one is wanted and can be had."""
+    return str(connection.execute(f"PRAGMA journal_mode{'=' if wanted else ''}{wanted}").fetchone()[0])
 
 
 def _drivers() -> list[ModuleType]:

@@ -53,10 +53,11 @@ def test_a_home_that_has_worked(orch: Orch, tmp_path: Path) -> None:
         "topology_template: {node_templates: {N: {type: tosca.nodes.Root}}}\n"
     )
     orch("deploy", tmp_path / "t.yaml")
-    before = {path: path.stat().st_mtime_ns for path in orch.home.glob("*.sqlite")}
+    before = {file: _journal(file) for file in orch.home.glob("*.sqlite")}
+    assert {file.name for file in before} == {"state.sqlite", "dbos.sqlite"}
     found = rows(orch, 0)
     assert "schema 0" in found["database"]["found"]
-    assert {path: path.stat().st_mtime_ns for path in orch.home.glob("*.sqlite")}.keys() == before.keys()
+    assert {file: _journal(file) for file in orch.home.glob("*.sqlite")} == before
     orch("undeploy")
 
 
@@ -324,6 +325,14 @@ def _schema(orch: Orch, version: str) -> None:
     connection.execute("INSERT INTO alembic_version VALUES (?)", (version,))
     connection.commit()
     connection.close()
+
+
+def _journal(file: Path) -> str:
+    connection = sqlite3.connect(file)
+    try:
+        return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+    finally:
+        connection.close()
 
 
 def _free_port() -> int:

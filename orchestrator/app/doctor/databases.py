@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.app.doctor.finding import Found, State
 from orchestrator.errors import ConfigurationError
+from orchestrator.storage import user_name
 
 if TYPE_CHECKING:
     from orchestrator.app.settings import Settings
@@ -50,6 +52,10 @@ def _files(database: Path, durable: Path) -> Found:
 
     if not database.exists():
         return State.OK, f"{database} is not there yet; the first deployment makes it"
+    owner = database.stat().st_uid
+    if os.geteuid() not in (0, owner):
+        # who reads it may leave files beside it that its owner cannot use
+        return State.NOTE, f"{database} of {user_name(owner)}: not looked into"
     schema = look_into(database)
     if durable.exists():
         look_into(durable)

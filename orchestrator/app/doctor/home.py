@@ -206,11 +206,15 @@ def _posix_locks(trial: Path) -> _Lack | None:
 
 def _write_ahead_log(trial: Path) -> _Lack | None:
     """Shared memory and locks as SQLite has them; nothing is said of a machine without a SQLite that would do."""
-    from orchestrator.errors import ConfigurationError
+    from orchestrator.errors import ConfigurationError, StorageError
     from orchestrator.state import journal_mode
 
     with suppress(ConfigurationError):
-        if (mode := journal_mode(trial / "trial.sqlite")) != "wal":
+        try:
+            mode = journal_mode(trial / "trial.sqlite")
+        except StorageError as error:
+            return _Lack(State.FAULT, f"what SQLite needs ({error.message})")
+        if mode != "wal":
             said = f"shared memory for SQLite's write-ahead log ({mode} is used: readers wait for writers)"
             return _Lack(State.NOTE, said)
     return None

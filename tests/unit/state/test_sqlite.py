@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -73,24 +76,42 @@ def test_readers_do_not_wait_for_writers(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_where_there_is_no_shared_memory_a_rollback_journal_is_used() -> None:
-    class Connection:
-        """What SQLite answers on a file system without shared memory."""
+def test_where_there_is_no_shared_memory_a_rollback_journal_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "bears_write_ahead_log", lambda folder: False)
+    engine = databases.open_database(tmp_path / "state.sqlite")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    engine.dispose()
 
-        said: list[str]
 
-        def __init__(self) -> None:
-            self.said = []
+def test_what_a_log_holds_is_kept_when_it_is_left(tmp_path: Path) -> None:
+    here, there = tmp_path / "here.sqlite", tmp_path / "there.sqlite"
+    with closing(
+        sqlite.with_best_journal(partial(sqlite.driver().connect, here, isolation_level=None), here)
+    ) as connection:
+        assert sqlite.journal_mode(connection) == "wal"
+        connection.execute("CREATE TABLE t (a)")
+        connection.execute("INSERT INTO t VALUES (7)")
+        for end in ("", "-wal"):  # as a home is copied while somebody works in it
+            shutil.copy(f"{here}{end}", f"{there}{end}")
+    sqlite._leave_write_ahead_log(there)
+    with closing(sqlite.driver().connect(there)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert connection.execute("SELECT a FROM t").fetchall() == [(7,)]
 
-        def execute(self, statement: str) -> SimpleNamespace:
-            self.said.append(statement)
-            if "=WAL" in statement:
-                raise sqlite.driver().OperationalError("disk I/O error")
-            return SimpleNamespace(fetchone=lambda: ("delete",))
 
-    connection = Connection()
-    assert sqlite.use_write_ahead_log(connection) == "delete"
-    assert connection.said[-1] == "PRAGMA synchronous=FULL"
+def test_a_database_with_another_journal_gets_a_log_where_that_can_be(tmp_path: Path) -> None:
+    file = tmp_path / "state.sqlite"
+    with closing(sqlite.driver().connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("CREATE TABLE t (a)")
+        connection.commit()
+    with closing(sqlite.with_best_journal(partial(sqlite.driver().connect, file), file)) as connection:
+        assert sqlite.journal_mode(connection) == "wal"
+    assert [path.name for path in tmp_path.iterdir()] == ["state.sqlite"]
 
 
 def test_both_databases_are_opened_with_the_same_sqlite(tmp_path: Path) -> None:
