@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Any
 
@@ -56,5 +57,5 @@ def _configuration(launch: Launch) -> RunnerConfig:
     configuration.env = dict(launch.environment)
     configuration.cwd = str(launch.folder)
     script = (str(ROOM / "launch.sh"), str(launch.events), str(launch.go))
-    configuration.command = ["/bin/sh", *script, "ansible-playbook", *launch.arguments]
+    configuration.command = ["/bin/sh", *script, sys.executable, "-m", "ansible", "playbook", *launch.arguments]
     return configuration

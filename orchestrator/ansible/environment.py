@@ -18,6 +18,9 @@ _INHERITED = (
     "LOGNAME",
     "TZ",
     "LD_LIBRARY_PATH",
+    # where this very Python finds its packages: `pip install --user`, modules of clusters
+    "PYTHONPATH",
+    "PYTHONUSERBASE",
     "SSH_AUTH_SOCK",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
