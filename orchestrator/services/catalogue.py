@@ -163,9 +163,10 @@ class Catalogue:
         with fs.explained("make a folder in", data):
             new = Path(tempfile.mkdtemp(prefix=f".new-{oid}-", dir=data))
         try:
+            for name in (*(name for name, _ in found), *empty):
+                fs.check_name(name)
             entries = tuple(_copied(name, file, new, Path("data") / oid) for name, file in found)
             for name in empty:
-                fs.check_name(name)
                 fs.make_folder(new / name)
             record = Record(oid, entries, title, _now(), publish, source, empty)
             _check(record, self._file_of(oid))
@@ -269,7 +270,6 @@ def _to_store(path: Path) -> tuple[list[tuple[str, Path]], tuple[str, ...]]:
 
 
 def _copied(name: str, file: Path, folder: Path, place: Path) -> CatalogueFile:
-    fs.check_name(name)
     with fs.explained("read", file):
         before = file.stat().st_size
         stream = file.open("rb")

@@ -267,7 +267,13 @@ def files_under(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def check_name(name: str) -> None:
-    """Raises :class:`UserError` unless ``name`` is a relative path that stays below the folder it is put into."""
+    """Raises :class:`UserError` unless ``name`` is a relative path that stays below the folder it is put into.
+
+    It must be UTF-8: the record of a data catalogue, which is a text, has nothing else.
+    """
+    if any("\ud800" <= c <= "\udfff" for c in name):
+        shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        raise UserError(f"the name of the file {shown!r} is not in UTF-8", hint="rename it")
     path = PurePosixPath(name)
     bad = not name or path.is_absolute() or ".." in path.parts or str(path) != name or name == "."
     if bad or any(ord(c) < 32 or ord(c) == 127 for c in name):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from getpass import getuser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +14,7 @@ from typing import Any
 import pytest
 from support.sshd import SshServer, ssh_server
 
-from orchestrator.errors import OrchError, StorageError, WorkError
+from orchestrator.errors import OrchError, StorageError, UserError, WorkError
 from orchestrator.model.values import Secret
 from orchestrator.services.catalogue import Catalogue
 from orchestrator.services.transfer import Download, StageIn, StageOut, Transfer, carry_out, carry_out_at
@@ -200,12 +197,17 @@ class TestResults:
         assert bad in caught.value.message
         assert list((tmp_path / "catalogue").glob("*.yaml")) == []
 
-    def test_names_that_are_no_utf_8(self, transfer: Any, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("kind", ["file", "folder"])
+    def test_a_name_that_is_no_utf_8_is_refused(self, transfer: Any, tmp_path: Path, kind: str) -> None:
         (tmp_path / "folder").mkdir()
-        (tmp_path / "folder" / "caf\udce9").write_text("x")
-        stored = transfer(StageOut(catalogue=tmp_path / "catalogue", source=tmp_path / "folder", key="k"))
-        transfer(StageIn(catalogue=tmp_path / "catalogue", oid=stored["oid"], target=tmp_path / "back"))
-        assert shape(tmp_path / "back") == {"caf\udce9": "x"}
+        (tmp_path / "folder" / "a").write_text("x")
+        if kind == "file":
+            (tmp_path / "folder" / "caf\udce9").write_text("x")
+        else:
+            (tmp_path / "folder" / "caf\udce9").mkdir()
+        with pytest.raises(UserError, match=r"the file 'caf\ufffd' is not in UTF-8"):
+            transfer(StageOut(catalogue=tmp_path / "catalogue", source=tmp_path / "folder", key="k"))
+        assert list((tmp_path / "catalogue").glob("*.yaml")) == []
 
     def test_a_folder_without_files(self, transfer: Any, tmp_path: Path) -> None:
         (tmp_path / "folder" / "empty").mkdir(parents=True)
@@ -215,18 +217,6 @@ class TestResults:
     def test_what_is_not_there(self, transfer: Any, tmp_path: Path) -> None:
         with pytest.raises(OrchError, match="there is no"):
             transfer(StageOut(catalogue=tmp_path / "catalogue", source=tmp_path / "none", key="k"))
-
-
-def test_names_that_are_no_utf_8_as_a_job(tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "caf\udce9").write_text("x")
-    wanted = {"kind": "stage_out", "catalogue": f"{tmp_path}/catalogue", "source": f"{tmp_path}/folder", "key": "k"}
-    (tmp_path / "request.json").write_text(json.dumps({"transfer": wanted}))
-    words = [sys.executable, "-m", "orchestrator.services.transfer", "request.json"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "caf\ufffd: 1 bytes" in done.stdout
-    assert "caf\ufffd" in (tmp_path / "result.json").read_text()
 
 
 class TestDownloads:
