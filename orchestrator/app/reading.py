@@ -13,9 +13,10 @@ from orchestrator.app.submission_checks import submission_problems
 from orchestrator.app.transfer_targets import shared_targets
 from orchestrator.app.wiring import Home
 from orchestrator.model.plan import Plan
-from orchestrator.model.problems import DocumentError, Problem, Problems, Severity
+from orchestrator.model.problems import DocumentError, Problem, Problems, SettingsError, Severity
 from orchestrator.model.topology import Topology
 from orchestrator.planning import plan_problems, plan_workflow, planning_problems, with_instances
+from orchestrator.sites import Site
 from orchestrator.tosca.brought import file_problems
 from orchestrator.tosca.second_opinion import check_again
 
@@ -67,7 +68,15 @@ def _of_whole(home: Home, topology: Topology) -> Iterator[Problem]:
     yield from address_problems(topology)
     yield from shared_targets(topology)
     yield from job_script_problems(topology)
-    yield from submission_problems(topology, list(home.sites(Path(topology.file).resolve().parent).values()))
+    yield from submission_problems(topology, _usable_sites(home, Path(topology.file).resolve().parent))
+
+
+def _usable_sites(home: Home, folder: Path) -> list[Site]:
+    """The sites whose descriptions are right: what is wrong with others is told to whoever uses them."""
+    try:
+        return list(home.sites(folder).usable.values())
+    except SettingsError:
+        return []
 
 
 def load(home: Home, file: Path) -> tuple[Topology, tuple[Problem, ...]]:

@@ -73,7 +73,9 @@ def _read(file: Path) -> dict[str, Site | list[Problem]]:
     if root is not None:
         check_keys(root, ("sites",), "a sites file", problems)
     described = root.get("sites") if root is not None else None
-    if root is not None and not isinstance(described, Map) and (described is not None or not root.entries):
+    cut_off = any(problem.code in (codes.YAML_SYNTAX, codes.YAML_LIMIT) for problem in problems)
+    missing = described is not None or (root is not None and not root.entries)
+    if root is not None and not cut_off and not isinstance(described, Map) and missing:
         message = f"sites is a map of names to descriptions, not {kind_of(described)}" if described else _SHAPE
         problems.error(codes.WRONG_KIND, message, (described or root).span)
     found: dict[str, Site | list[Problem]] = {}

@@ -36,7 +36,8 @@ def test_later_files_win(tmp_path: Path) -> None:
         ("- a\n", ":1:1:", "a sites file is a map"),
         ("sites:\n  here: [\n", ":3:1:", "YAML"),
         ("sites:\n  here: {}\nsits: {}\n", ":3:1:", "'sits' is no setting of a sites file"),
-        ("a: 1\n---\n", ":2:1:", "second YAML document"),
+        ("sites: {}\n---\n", ":2:1:", "second YAML document"),
+        ("sites: [\n", ":2:1:", "YAML"),
     ],
 )
 def test_mistakes_that_concern_no_single_site(tmp_path: Path, text: str, place: str, message: str) -> None:
@@ -46,6 +47,7 @@ def test_mistakes_that_concern_no_single_site(tmp_path: Path, text: str, place: 
         read_sites([file])
     assert f"sites.yaml{place}" in caught.value.message
     assert message in caught.value.message
+    assert len(caught.value.problems) == 1
 
 
 def test_variables_of_jobs(tmp_path: Path) -> None:
@@ -188,3 +190,12 @@ class TestMatching:
 
     def test_no_abstract_node_needs_no_site(self) -> None:
         assert match_nodes([], ["x", "y"]) == {}
+
+
+def test_what_looks_over_all_sites_meets_the_usable_ones(tmp_path: Path) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text("sites: { bad: { prt: 1 }, good: {} }\n")
+    sites = read_sites([file])
+    assert [site.name for site in sites.usable.values()] == [LOCAL, "good"]
+    with pytest.raises(SettingsError):
+        list(sites.values())
