@@ -217,7 +217,8 @@ class _Lookup:
 
     def nodes_of_type(self, type_name: str) -> Value:
         """Names of node templates of a type."""
-        return [node.name for node in self.around.topology.node_templates.values() if type_name in node.lineage]
+        names = {type_name, f"tosca.nodes.{type_name.removeprefix('tosca:')}"}  # in full, or short
+        return [node.name for node in self.around.topology.node_templates.values() if names & set(node.lineage)]
 
     def _nodes(self, entity: str, path: list[Value]) -> list[NodeTemplate]:
         match entity:

@@ -7,13 +7,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from orchestrator.model.expressions import Call, Expression, Function, Literal, calls
 from orchestrator.model.problems import Problems
 from orchestrator.model.source import Span
-from orchestrator.model.topology import NodeTemplate, NodeType, PropertyDefinition, Schema, Topology
+from orchestrator.model.topology import (
+    NodeTemplate,
+    NodeType,
+    PropertyDefinition,
+    Relationship,
+    Schema,
+    Topology,
+)
 from orchestrator.model.values import Value
 from orchestrator.tosca import codes
 from orchestrator.tosca.names import did_you_mean
 from orchestrator.tosca.scalars import BUILT_IN_TYPES
 from orchestrator.tosca.templates import EVERY_NODE_HAS
-from orchestrator.tosca.types import TypeTable
+from orchestrator.tosca.types import NODE, TypeTable
 
 KEYWORDS = frozenset(("SELF", "SOURCE", "TARGET", "HOST", "REQ_TARGET", "ORCHESTRATOR"))
 """Words that stand for a node where the name of one may be (1.3 section 4.1; REQ_TARGET is Yorc's)."""
@@ -45,6 +52,7 @@ class FunctionChecker:
         self._types = types
         self._problems = problems
         self._types_seen: set[str] = set()
+        self._ends: Mapping[str, NodeTemplate] = {}
 
     def template(self, template: NodeTemplate) -> None:
         """The values that a node template assigns, and what the operations of its type read of it."""
@@ -53,6 +61,22 @@ class FunctionChecker:
         if template.type not in self._types_seen:
             self._types_seen.add(template.type)
             self._operations_of_type(template)
+        for relationship in template.relationships:
+            target = self._topology.node_templates.get(relationship.target)
+            if target is not None:
+                self._relationship(relationship, template, target)
+
+    def _relationship(self, relationship: Relationship, source: NodeTemplate, target: NodeTemplate) -> None:
+        """The values of a relationship, in which SELF is the relationship itself; what its type brings is left out."""
+        self._ends = {"SOURCE": source, "TARGET": target}
+        values = list(relationship.properties.values())
+        for interface in relationship.interfaces.values():
+            for operation in interface.operations.values():
+                values += operation.inputs.values() if operation.implementation is not None else ()
+        for value in values:
+            if value.span is not None and value.span.file == self._topology.file:
+                self.expression(value, None)
+        self._ends = {}
 
     def _operations_of_type(self, template: NodeTemplate) -> None:
         """Properties of the node itself that its type's operations read and that it does not have.
@@ -92,6 +116,8 @@ class FunctionChecker:
                 self._artifact(call, owner)
             elif call.function is Function.GET_INPUT:
                 self._input(call)
+            elif call.function is Function.GET_NODES_OF_TYPE:
+                self._type(call)
 
     def _node(self, words: list[Word], owner: NodeTemplate | None) -> tuple[NodeTemplate, NodeType] | None:
         """The node a function asks; None, with a problem where there is none, when it cannot be told."""
@@ -99,7 +125,11 @@ class FunctionChecker:
             return None
         name = words[0].text
         template: NodeTemplate | None = None
-        if name == "SELF":
+        if self._ends and name in ("SELF", "SOURCE", "TARGET"):
+            template = self._ends.get(name)
+        elif name == "TARGET" and owner is not None:
+            self._nothing(words[0], "TARGET means nothing here: it is the target of a relationship", "name the node")
+        elif name == "SELF":
             template = owner
             if owner is None:
                 self._nothing(words[0], "SELF means nothing here", "name a node template")
@@ -242,6 +272,13 @@ class FunctionChecker:
         definition = self._topology.inputs.get(words[0].text) if words else None
         if definition is not None:
             self._path(definition.schema, words[0], words[1:])
+
+    def _type(self, call: Call) -> None:
+        words = _words(call)
+        name = words[0].text if words else ""
+        if words and self._types.find(NODE, name) is None and not self._types.may_be_imported(name):
+            hint = did_you_mean(name, self._types.names(NODE))
+            self._problems.error(codes.UNKNOWN_TYPE, f"there is no node type {name!r}", words[0].span, hint)
 
     def _operation_output(self, call: Call, owner: NodeTemplate | None) -> None:
         words = _words(call)

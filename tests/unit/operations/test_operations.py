@@ -293,6 +293,13 @@ def self_made(tmp_path: Path) -> Topology:
     return reading.topology
 
 
+@pytest.mark.parametrize("name", ["tosca.nodes.Compute", "Compute", "tosca:Compute", "my.Machine"])
+def test_nodes_of_a_type_by_any_of_its_names(
+    name: str, self_made: Topology, around: Callable[..., Surroundings]
+) -> None:
+    assert lookup_for(around(topology=self_made), "Program").nodes_of_type(name) == ["Machine"]
+
+
 def test_a_machine_without_an_address_is_worked_on_here(
     self_made: Topology, around: Callable[..., Surroundings], tmp_path: Path
 ) -> None:

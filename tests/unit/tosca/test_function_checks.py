@@ -91,3 +91,78 @@ topology_template:
         ("T0604", Severity.WARNING, 11, 46)
     ]
     assert reading.problems[0].hint == "did you mean 'folder'?"
+
+
+LINKS = """\
+tosca_definitions_version: tosca_simple_yaml_1_3
+relationship_types:
+  a.Link:
+    derived_from: tosca.relationships.DependsOn
+    properties: { p: { type: string, required: false } }
+    interfaces:
+      Configure:
+        type: tosca.interfaces.relationship.Configure
+        operations: { add_target: { implementation: a.sh } }
+node_types:
+  a.N:
+    derived_from: tosca.nodes.Root
+    properties: { q: { type: string, default: x } }
+    requirements: [ to: { capability: tosca.capabilities.Node, relationship: a.Link, occurrences: [ 0, 1 ] } ]
+    interfaces:
+      Standard: { type: tosca.interfaces.node.lifecycle.Standard, operations: { create: { implementation: a.sh } } }
+topology_template:
+  node_templates:
+    n: { type: a.N, %s }
+    m: { type: a.N }
+"""
+
+
+def of_property(value: str) -> str:
+    return f"requirements: [ to: {{ node: m, relationship: {{ type: a.Link, properties: {{ p: {value} }} }} }} ]"
+
+
+def of_input(value: str) -> str:
+    return (
+        "requirements: [ to: { node: m, relationship: { type: a.Link, interfaces: { Configure: { operations: "
+        f"{{ add_target: {{ inputs: {{ I: {value} }} }} }} }} }} }} }} ]"
+    )
+
+
+def of_node(value: str) -> str:
+    return f"interfaces: {{ Standard: {{ operations: {{ create: {{ inputs: {{ I: {value} }} }} }} }} }}"
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "part"),
+    [
+        (of_property("{ get_property: [ nobody, q ] }"), "T0603", "'nobody'"),
+        (of_property("{ get_property: [ TARGET, w ] }"), "T0604", "m has no property 'w'"),
+        (of_input("{ concat: [ a, { get_property: [ SOURCE, w ] } ] }"), "T0604", "n has no property 'w'"),
+        (of_input("{ get_artifact: [ TARGET, w ] }"), "T0606", "m has no artifact 'w'"),
+        (of_node("{ get_property: [ TARGET, q ] }"), "T0603", "TARGET means nothing here"),
+        (of_node("{ get_nodes_of_type: a.M }"), "T0301", "'a.M'"),
+        (of_node("{ get_nodes_of_type: [ tosca.nodes.Computer ] }"), "T0301", "'tosca.nodes.Computer'"),
+    ],
+)
+def test_functions_that_name_nothing(written: str, code: str, part: str, tmp_path: Path) -> None:
+    (tmp_path / "a.sh").write_text("")
+    problems = read_text(LINKS % written, "t.yaml", tmp_path).problems
+    assert [(p.code, p.severity) for p in problems] == [(code, Severity.ERROR)]
+    assert part in problems[0].message
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        of_property("{ get_property: [ SOURCE, q ] }"),
+        of_property("{ get_property: [ SELF, anything ] }"),
+        of_input("{ get_attribute: [ TARGET, tosca_id ] }"),
+        of_input("{ get_property: [ m, q ] }"),
+        of_node("{ get_property: [ SOURCE, q ] }"),
+        of_node("{ get_nodes_of_type: a.N }"),
+        of_node("{ get_nodes_of_type: Compute }"),
+    ],
+)
+def test_functions_that_name_something(written: str, tmp_path: Path) -> None:
+    (tmp_path / "a.sh").write_text("")
+    assert read_text(LINKS % written, "t.yaml", tmp_path).problems == ()
