@@ -185,6 +185,7 @@ class _TopologyReader:
             written = fields.get("members") or fields.get("targets")
             members = scalars_of(written, "members", self._problems)
             self._check_members(members, templates, {}, f"the group {key.text!r}")
+            self._check_kinds(members, templates, {}, group_type.members if group_type else (), key.text)
             whole = group_type is not None and self._types.complete(GROUP, type_name)
             properties = self._values(fields, group_type.properties if group_type and whole else None, key, inputs)
             found[key.text] = Group(key.text, type_name, tuple(m.text for m in members), properties, key.span)
@@ -203,6 +204,7 @@ class _TopologyReader:
             policy_type = self._types.policy(type_name)
             targets = scalars_of(fields.get("targets"), "targets", self._problems)
             self._check_members(targets, templates, groups, f"the policy {key.text!r}")
+            self._check_kinds(targets, templates, groups, policy_type.targets if policy_type else (), key.text)
             triggers = as_map(fields.get("triggers"), "triggers", self._problems)
             check_triggers(triggers, self._problems)
             whole = policy_type is not None and self._types.complete(POLICY, type_name)
@@ -244,6 +246,26 @@ class _TopologyReader:
                 message = f"{owner} names {member.text!r}, which is no node template"
                 hint = did_you_mean(member.text, [*templates, *groups])
                 self._problems.error(codes.UNKNOWN_MEMBER, message, member.span, hint)
+
+    def _check_kinds(
+        self,
+        members: list[Scalar],
+        templates: Mapping[str, NodeTemplate],
+        groups: Mapping[str, Group],
+        allowed: tuple[str, ...],
+        owner: str,
+    ) -> None:
+        """Members and targets are of the types that the type of a group or policy names, where it names any."""
+        names = {self._types.find(kind, name) or name for name in allowed for kind in (NODE, GROUP)}
+        for member in members if names else ():
+            template, group = templates.get(member.text), groups.get(member.text)
+            type_name = template.type if template is not None else group.type if group is not None else ""
+            kind = NODE if template is not None else GROUP
+            if not type_name or not self._types.complete(kind, type_name):
+                continue
+            if not names & set(self._types.lineage(kind, type_name)):
+                message = f"{member.text} is a {type_name}, which {owner} is not for"
+                self._problems.error(codes.UNKNOWN_MEMBER, message, member.span, f"it is for {', '.join(allowed)}")
 
     # substitution mappings
 

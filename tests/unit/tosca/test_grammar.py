@@ -212,3 +212,30 @@ def test_a_capability_is_used_no_more_often_than_it_says(count: int, codes: list
         f"topology_template:\n  node_templates:\n    s: {{ type: x.S }}\n{users}"
     )
     assert [p.code for p in read(text, tmp_path)] == codes
+
+
+@pytest.mark.parametrize(
+    ("policy", "member", "fits"),
+    [
+        ("targets: [ x.N ]", "n", True),
+        ("targets: [ x.N ]", "other", False),
+        ("targets: [ Root ]", "other", True),
+        ("targets: [ tosca.groups.Root ]", "g", True),
+        ("targets: [ tosca.groups.Root ]", "n", False),
+    ],
+)
+def test_policies_and_groups_are_for_what_their_types_say(policy: str, member: str, fits: bool, tmp_path: Path) -> None:
+    text = template(
+        "{ type: x.N }",
+        "    other: { type: tosca.nodes.Root }\n  groups: { g: { type: tosca.groups.Root, members: [ n ] } }\n"
+        f"  policies: [ p: {{ type: x.P, targets: [ {member} ] }} ]\n",
+        f"policy_types: {{ x.P: {{ derived_from: tosca.policies.Root, {policy} }} }}\n",
+    )
+    assert [p.code for p in read(text, tmp_path)] == ([] if fits else ["T0801"])
+
+
+def test_a_group_is_for_what_its_type_says(tmp_path: Path) -> None:
+    head = "group_types: { x.G: { derived_from: tosca.groups.Root, members: [ tosca.nodes.Compute ] } }\n"
+    text = template("{ type: x.N }", "  groups: { g: { type: x.G, members: [ n ] } }\n", head)
+    (problem,) = read(text, tmp_path)
+    assert (problem.code, problem.message) == ("T0801", "n is a x.N, which g is not for")
