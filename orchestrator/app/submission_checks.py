@@ -14,7 +14,7 @@ from orchestrator.app.inputs import InputUse, workflow_inputs
 from orchestrator.app.job_kinds import batch_script, job_kind
 from orchestrator.app.placement import site_of
 from orchestrator.errors import OrchError, SiteError
-from orchestrator.jobs import JobContext, JobKind, SiteFolders, image_creation
+from orchestrator.jobs import Argument, JobContext, JobKind, SiteFolders, image_creation, written_arguments
 from orchestrator.model.expressions import Expression
 from orchestrator.model.problems import Problem, Severity
 from orchestrator.model.source import Span
@@ -162,8 +162,11 @@ class _Whole:
         values |= {name: value for name, value in own.items() if name not in values}
         if step.operation.name == "start" and not _true(values.get(_AT_DEPLOYMENT)):
             return None
+        arguments = written_arguments(
+            step.node, lambda expression: _sampled(self._foretold(expression, step, known), unknown)
+        )
         try:
-            step.kind(_sampled(values, unknown), self._context(step, site, _sampled(inputs, unknown)))
+            step.kind(_sampled(values, unknown), self._context(step, site, _sampled(inputs, unknown), arguments))
         except OrchError as error:
             return error
         except (AttributeError, LookupError, TypeError, ValueError):
@@ -173,7 +176,9 @@ class _Whole:
     def _foretold(self, expression: Expression, step: Submitting, inputs: Mapping[str, Value]) -> Value:
         return foretold(expression, self._topology, step.node, inputs)
 
-    def _context(self, step: Submitting, site: Site, inputs: Mapping[str, Value]) -> JobContext:
+    def _context(
+        self, step: Submitting, site: Site, inputs: Mapping[str, Value], arguments: tuple[Argument, ...]
+    ) -> JobContext:
         named = site.services.image_creation.registry
         return JobContext(
             token="",
@@ -192,6 +197,7 @@ class _Whole:
             ),
             workflow_inputs=inputs,
             script=batch_script(step.node),
+            arguments=arguments,
         )
 
 

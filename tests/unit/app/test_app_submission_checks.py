@@ -182,3 +182,20 @@ def test_the_syntax_of_a_batch_script(tmp_path: Path) -> None:
     assert problem.code == "T0311"
     assert "line 3 of the script of J" in problem.message
     assert list(job_script_problems(topology(slurm('script: "#!/usr/bin/perl\\nif (1) { }\\n"')))) == []
+
+
+def program(arguments: str) -> str:
+    kind = "org.eflows4hpc.pycompss.plugin.nodes.PyCOMPSJob"
+    return f"{{ type: {kind}, properties: {{ application: {{ command: /x.py, arguments: [ {arguments} ] }} }} }}"
+
+
+def test_arguments_that_the_topology_writes_must_be_words() -> None:
+    ((said, severity),) = told(topology(program('"--name it\'s"')))
+    assert 'J: the argument "--name it\'s" cannot be split into words' in said
+    assert severity is Severity.ERROR
+
+
+@pytest.mark.parametrize("arguments", ["{ get_input: x }", "{ concat: [ '--in ', { get_input: x } ] }", "'${x}'"])
+def test_what_an_input_brings_is_never_split(arguments: str) -> None:
+    described = topology(program(arguments), inputs='x: { type: string, default: "it\'s" }')
+    assert told(described) == []
