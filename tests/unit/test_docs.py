@@ -29,11 +29,11 @@ def understand(command: str) -> None:
     """Read the words of a command, and carry nothing out. Raises click's errors."""
     words = shlex.split(re.split(r" [|>] ", command)[0], comments=True)[1:]
     found: click.Command = root
-    context = click.Context(root, info_name="orch")
+    context = click.Context(root, info_name="orch", **root.context_settings)
     while isinstance(found, click.Group) and words and not words[0].startswith("-"):
         name, inner, words = found.resolve_command(context, words)
         assert inner is not None
-        found, context = inner, click.Context(inner, context, name)
+        found, context = inner, click.Context(inner, context, name, **inner.context_settings)
     _, left, _ = found.make_parser(context).parse_args(list(words))
     if left:
         raise click.UsageError(f"too many words: {left}")
