@@ -45,6 +45,22 @@ def why_unwritable(path: Path, error: OSError) -> tuple[str, str]:
     return f"{path}: {error.strerror or error}", ELSEWHERE
 
 
+def what_to_do(error: OSError) -> str:
+    """What to do about a file of any kind that cannot be read or written."""
+    match error.errno:
+        case errno.ENOSPC:
+            return "make room on its disk, then try again"
+        case errno.EDQUOT:
+            return "the disk quota is used up: make room, or ask for more"
+        case errno.EROFS:
+            return "its file system is mounted read-only: name another place"
+        case errno.EACCES | errno.EPERM:
+            return f"you are {user_name()}: ask its owner for permission, or name another place"
+        case errno.EMFILE | errno.ENFILE:
+            return "too many files are open: see `ulimit -n`"
+    return "try again"
+
+
 def _nearest(path: Path) -> Path:
     """The path, or the first folder above it that is there and can be seen."""
     for candidate in (path, *path.parents):

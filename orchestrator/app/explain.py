@@ -147,7 +147,7 @@ _ERRORS = (
         "E5000",
         "Storage out of order",
         "The orchestrator's own files or databases cannot be read or written.",
-        "See that there is space and permission, then try again.",
+        "See what the message names; `orch doctor` tries the home and its database, and says what to do.",
     ),
     ProblemKind(
         "E9000",

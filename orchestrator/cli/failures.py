@@ -18,6 +18,7 @@ from orchestrator.cli.text import counted, indented
 from orchestrator.errors import OrchError
 from orchestrator.model.problems import Problem, Severity, problems_of
 from orchestrator.model.source import Span
+from orchestrator.storage import what_to_do
 
 USAGE = "E1001"
 DEFECT = "E9000"
@@ -80,7 +81,7 @@ def _said(error: BaseException) -> tuple[str, str | None]:
         return error.format_message(), None
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{where}", "see that there is space and permission, then try again"
+        return f"{error.strerror}{where}", f"{what_to_do(error)}; `orch doctor` looks at this machine and orch's home"
     return (
         f"this is a fault of orch: {type(error).__name__}: {error}",
         "please report it, with what the same command says with --debug",

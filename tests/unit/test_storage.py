@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.errors import StorageError
 from orchestrator.state import look_into, obstacle, unusable
-from orchestrator.storage import owner_name, user_name, why_unwritable
+from orchestrator.storage import owner_name, user_name, what_to_do, why_unwritable
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,20 @@ def test_each_reason_has_its_remedy(number: int, said: str, remedy: str, tmp_pat
     assert str(tmp_path) in what
     assert remedy in todo
     assert ("room" in todo) == (number in (errno.ENOSPC, errno.EDQUOT))
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "make room"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, user_name()),
+        (errno.EMFILE, "ulimit"),
+        (errno.EIO, "try again"),
+    ],
+)
+def test_what_to_do_about_any_file(number: int, said: str) -> None:
+    assert said in what_to_do(OSError(number, os.strerror(number)))
 
 
 def test_whose_it_is(tmp_path: Path) -> None:

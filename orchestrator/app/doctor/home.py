@@ -129,7 +129,10 @@ def runs(settings: Settings) -> Found:
 
 @contextmanager
 def trial_folder(folder: Path) -> Iterator[Path]:
-    """A folder for trials, removed at the end. Raises OSError when nothing can be written."""
+    """A folder for trials with a file that was just written to the disk, removed at the end.
+
+    Raises OSError when nothing can be written.
+    """
     with tempfile.TemporaryDirectory(prefix=".doctor-", dir=folder, ignore_cleanup_errors=True) as name:
         trial = Path(name)
         with (trial / "file").open("wb") as file:
