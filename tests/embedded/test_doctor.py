@@ -173,7 +173,7 @@ def _no_dbos(orch: Orch) -> dict[str, str]:
 
 TROUBLES = [
     (_home_is_a_file, "home", "fault", "a file is where a folder belongs"),
-    (_unknown_setting, "configuration", "fault", "config.yaml:2:1: 'retension' is no setting"),
+    (_unknown_setting, "configuration", "fault", "config.yaml:2:1: error: 'retension' is no setting"),
     (_torn_configuration, "configuration", "fault", "config.yaml:2:1"),
     (_a_password_in_no_url, "database", "fault", "must be a PostgreSQL database"),
     (_torn_database, "database", "fault", "state.sqlite"),
@@ -185,7 +185,7 @@ TROUBLES = [
     (_zone, "time zone", "warning", "'Europe/Atlantis'"),
     (_no_programs, "ssh", "warning", "not on PATH"),
     (_an_ssh_that_fails, "ssh", "warning", "symbol lookup error"),
-    (_wrong_sites, "sites", "fault", "conection"),
+    (_wrong_sites, "sites", "warning", "conection"),
     (_an_engine_that_is_not_there, "sites", "warning", "ch-run"),
     (_lost_key_of_secrets, "secrets", "fault", "key of the secret store is missing"),
     (_open_secrets, "secrets", "warning", "others may read"),
