@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from orchestrator.app.changes import changes_since
 from orchestrator.app.living_jobs import end_living_jobs, living_jobs, still_living
 from orchestrator.app.step_names import named_steps
 from orchestrator.app.wiring import Home
@@ -196,6 +197,18 @@ def resume(home: Home, execution_id: str, *, again: Sequence[str] = (), skipped:
         raise UserError(f"execution {execution.id} cannot be gone on with: {deployment.name!r} is undeployed")
     home.engine.resume(execution, _rework(home, execution, again, skipped))
     return execution
+
+
+def changed(home: Home, execution_id: str, again: Sequence[str] = ()) -> list[str]:
+    """What of the files that an execution works with has changed since, each in a line."""
+    return changes_since(home, home.store.execution(execution_id), again)
+
+
+def kept(home: Home, execution_id: str, after: int) -> list[str]:
+    """The steps that were to be done again, but were not, because nothing had changed for them; since an event."""
+    wanted = EventFilter(kinds=("step",))
+    events = home.store.events(execution_id, after, wanted=wanted)
+    return [event.step for event in events if event.step and event.data and event.data.get("kept")]
 
 
 def _rework(

@@ -50,10 +50,19 @@ class DbosJournal:
         reservation = DBOS.reserve_step()
 
         async def run(function: Callable[[], Awaitable[object]]) -> object:
-            async def step() -> Any:
-                return await function()
+            failed: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
-            return await reservation.run_async({"name": name}, step)
+            async def step() -> Any:
+                try:
+                    return await function()
+                except Exception as error:
+                    # nothing is known of the step then; what dbos recorded of it, every later process would be given
+                    failed.set_exception(error)
+                    return await forever()
+
+            task = asyncio.ensure_future(reservation.run_async({"name": name}, step))
+            await asyncio.wait({task, failed}, return_when=asyncio.FIRST_COMPLETED)
+            return failed.result() if failed.done() else task.result()
 
         return run
 

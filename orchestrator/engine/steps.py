@@ -183,7 +183,7 @@ class StepRunner:
         stale = entry is not None and entry.status is StepStatus.STALE
         if entry is not None and stale and await self._is_unchanged(step, entry.fingerprint):
             await asyncio.to_thread(self._store.keep_step, execution.id, step.id, attempt)
-            self._event(step, "step", "unchanged: not repeated", state="done")
+            self._event(step, "step", "unchanged: not repeated", state="done", kept=True)
             return Outcome.SUCCESS
         # before the step is begun: what is submitted from then on is taken up when this process dies
         failure = await self._end_former_job(step) if stale else None
@@ -478,13 +478,31 @@ class StepRunner:
         faults.reach(f"job.ended:{step.node}")
         if report.state is JobState.COMPLETED:
             await self._keep(step, resolved, report.results)
-            return None
+            return await asyncio.to_thread(self._without_outputs, step, resolved, report.results)
         vanished = report.state is JobState.VANISHED
         hint = "look for what ended it (out of memory? a restart?), then resume: it is submitted again"
         where = await asyncio.to_thread(self._where, job)
         tail += await asyncio.to_thread(self._errors, step, job)
         message = f"{_job_failed(step.node, report)}; all its output: {where}"
         return Failure(message, hint=hint if vanished else None, output="\n".join(tail))
+
+    def _without_outputs(self, step: PlanStep, resolved: ResolvedCall, results: Mapping[str, Value]) -> Failure | None:
+        """The failure of a step whose job has completed, but has left no output that something reads."""
+        execution = self._parts.execution
+        operation = (resolved.call.interface, resolved.call.operation)
+
+        def is_there(name: str) -> bool:
+            key = (*operation, name)
+            return self._store.output(execution.deployment_id, execution.id, step.node, FIRST_INSTANCE, key) is not None
+
+        wanted = (name for name in resolved.outputs if name not in (JOB_ID, JOB_STATUS))
+        missing = [name for name in wanted if name not in results and not is_there(name)]
+        if not missing:
+            return None
+        return Failure(
+            f"{step.node}: the job has completed, but has left no {', '.join(missing)}, which is wanted as an output",
+            hint="mend what sets it, or do not read it; `orch executions resume` with `--from` does the job again",
+        )
 
     async def _end_rest_of(self, job: JobRecord) -> JobReport | None:
         """End what is left of a vanished job, so that it is not at work beside the one submitted in its place.
@@ -640,13 +658,13 @@ class StepRunner:
             last = result.failure.output.strip().rpartition("\n")[2]
             message = f"{result.failure.message}: {last}" if last else result.failure.message
             raise WorkError(message, hint=result.failure.hint)
-        if job.reference.backend == PLAYBOOK:
+        if self._parts.kind_of(job.node) is None:
             return JobReport(JobState.CANCELLED)
         raise WorkError(f"it is still {after.state.value}")
 
     async def _look(self, job: JobRecord) -> JobReport:
         """How a job is now; of one that its own playbooks watch, what they say."""
-        if job.reference.backend != PLAYBOOK:
+        if self._parts.kind_of(job.node) is not None:
             return await self._watcher.look(job.reference)
         unknown = JobReport(JobState.QUEUED)
         step = self._parts.plan.step(job.step)
@@ -734,7 +752,10 @@ class StepRunner:
         if job is not None:
             await self._end_job(job, state, word)
         await self._keep(step, resolved, result.outputs)
-        return None if state is JobState.COMPLETED else Failure(f"{step.node}: the job ended as {word}")
+        if state is not JobState.COMPLETED:
+            return Failure(f"{step.node}: the job ended as {word}")
+        failure = self._without_outputs(step, resolved, result.outputs)
+        return (result.failure or failure) if failure else None
 
     async def _foreign_out_of_time(
         self, step: PlanStep, resolved: ResolvedCall, job: JobRecord | None

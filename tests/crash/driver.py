@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from crash.scenario import JOBS, Kill, Kind, Move, Scenario, scenarios
+from crash.scenario import JOBS, Blow, Kill, Kind, Move, Scenario, scenarios
 from crash.traces import JOB, Step, Traces, family, processes_with, steps_of, untrue
 from crash.workers import Worker, Workers
 
@@ -208,6 +208,7 @@ class Passage:
         self.log: list[str] = []
         self.execution: str | None = None
         self.cancels = 0
+        self.harmed = 0
         self.begun: dict[str, int] = {}
         for node in (*scenario.fails, *scenario.always):
             self._marker(node).touch()
@@ -248,7 +249,12 @@ class Passage:
         if move.cancelled_after is not None:
             canceller = threading.Thread(target=self._cancel, args=(process, move))
             canceller.start()
-        self._see_through(process, words, move.kill)
+        other = self._start(words, None) if move.doubled and self.execution is not None else None
+        # of two, one is refused: it may have come too late, or the other one may have been first
+        also = () if other is None else (2,)
+        self._see_through(process, words, move.kill, also)
+        if other is not None:
+            self._see_through(other, words, None, also)
         if canceller is not None:
             canceller.join()
         return self._look() if not self.crash.workers else self._await_workers()
@@ -279,27 +285,61 @@ class Passage:
         place = {"ORCH_KILL_AT": kill.place} if kill is not None and kill.place is not None else {}
         return self.crash.start(*words, **place)
 
-    def _see_through(self, process: subprocess.Popen[str], words: list[str], kill: Kill | None) -> str:
-        """Wait for a command to end, killing it when the time has come; what it said."""
+    def _see_through(
+        self, process: subprocess.Popen[str], words: list[str], kill: Kill | None, also: tuple[int, ...] = ()
+    ) -> str:
+        """Wait for a command to end, with the blow that falls when its time has come; what it said.
+
+        ``also``: exit statuses that are right, too.
+        """
         command = words[1] if words[0] == "executions" else words[0]
         if kill is not None and kill.seconds is not None:
             try:
                 process.wait(kill.seconds)
             except subprocess.TimeoutExpired:
-                victims = family(process.pid) if kill.family else [process.pid]
-                for victim in victims:
-                    try:
-                        os.kill(victim, signal.SIGKILL)
-                    except ProcessLookupError:
-                        continue
+                self._strike(process, kill)
         said = self._said(process, command)
         if process.returncode == -signal.SIGKILL and kill is not None:
             self.crash.tally.killed()
             self.log.append(f"{command} killed at {kill}")
         else:
             self.log.append(f"{command} {process.returncode}")
-            self._check_words(command, process.returncode, said)
+            told = (128 + signal.SIGTERM,) if kill is not None and kill.blow is Blow.TERM else ()
+            self._check_words(command, process.returncode, said, (*also, *told))
         return said
+
+    def _strike(self, process: subprocess.Popen[str], kill: Kill) -> None:
+        """Let a blow fall."""
+        if kill.blow is not Blow.KILL:
+            self.crash.tally.killed()
+            self.log.append(f"{kill.blow.value} at {kill}")
+        match kill.blow:
+            case Blow.KILL:
+                _signal(signal.SIGKILL, *(family(process.pid) if kill.family else [process.pid]))
+            case Blow.TERM:
+                _signal(signal.SIGTERM, process.pid)
+            case Blow.STOP:
+                _signal(signal.SIGSTOP, process.pid)
+                time.sleep(kill.seconds or 1.0)
+                _signal(signal.SIGCONT, process.pid)
+            case Blow.CHILDREN:
+                _signal(signal.SIGKILL, *family(process.pid)[1:])
+            case Blow.JOB | Blow.FOLDER:
+                self._strike_job(kill.blow)
+
+    def _strike_job(self, blow: Blow) -> None:
+        execution = self.execution or self._find()
+        if execution is None:
+            return
+        self.harmed += 1
+        if blow is Blow.JOB:
+            _signal(signal.SIGKILL, *processes_with(f"ORCH_LAUNCHER_JOB={self._jobs()}/{execution}-"))
+        else:
+            for folder in self._jobs().glob(f"{execution}-*"):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _jobs(self) -> Path:
+        return self.crash.home / "sites" / "local" / "jobs"
 
     def _said(self, process: subprocess.Popen[str], command: str) -> str:
         """What a command says until it ends; what it started may hold its output open for longer."""
@@ -316,9 +356,9 @@ class Passage:
         reader.join(2)
         return "".join(lines)
 
-    def _check_words(self, command: str, code: int, said: str) -> None:
+    def _check_words(self, command: str, code: int, said: str, also: tuple[int, ...] = ()) -> None:
         found = [sign for sign in _BAD_SIGNS if sign in said]
-        if found or code not in ((0, 1, 2) if command == "cancel" else (0, 1)):
+        if found or code not in (*((0, 1, 2) if command == "cancel" else (0, 1)), *also):
             self.wrong(Wrong.FAULT, f"{command} ended with {code}: {said[-1500:].strip()}")
 
     def _cancel(self, process: subprocess.Popen[str], move: Move) -> None:
@@ -390,7 +430,7 @@ class Passage:
             ends = len(traces.of("end", node, JOB))
             if ends < 1:
                 self.wrong(Wrong.UNTRUE, f"no job of {node} has ended well")
-            if ends > 1 + self.cancels:
+            if ends > 1 + self.cancels + self.harmed:
                 self.wrong(Wrong.TWICE, f"{ends} jobs of {node} have ended well")
             elif ends > 1:
                 self.log.append(f"note: {ends} jobs of {node} have ended well, {self.cancels} cancels")
@@ -401,6 +441,14 @@ class Passage:
 
     def _marker(self, node: str) -> Path:
         return self.crash.work / "fail" / f"{self.scenario.token}-{node}"
+
+
+def _signal(number: int, *pids: int) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
 
 
 _tokens: dict[str, str] = {}

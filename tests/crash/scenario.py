@@ -32,9 +32,20 @@ _WEIGHTS = {Kind.BRANCHES: 2, Kind.JOBS: 5, Kind.HANDLED: 3, Kind.INSTALL: 2}
 _NATIVE = ("submit.before:Native", "submit.after:Native", "watch.running:Native", "watch.ended:Native")
 
 
+class Blow(Enum):
+    """What befalls a command, or what works for it."""
+
+    KILL = "killed"
+    TERM = "told to end"
+    STOP = "stopped for a while"
+    CHILDREN = "its children killed"
+    JOB = "its job killed"
+    FOLDER = "the folder of its job removed"
+
+
 @dataclass(frozen=True)
 class Kill:
-    """When a command is killed: some seconds after its start, or at a place of ``orchestrator.faults``.
+    """When a blow falls: some seconds after a command's start; or it is killed at a place of ``orchestrator.faults``.
 
     ``family``: everything that descends from it is killed with it, as the kernel does when memory is short.
     """
@@ -42,6 +53,7 @@ class Kill:
     seconds: float | None = None
     place: str | None = None
     family: bool = False
+    blow: Blow = Blow.KILL
 
     def __str__(self) -> str:
         return (self.place or f"{self.seconds:.2f} s") + (" with its family" if self.family else "")
@@ -52,13 +64,15 @@ class Move:
     """One command on an execution, and what happens to it.
 
     ``cancels``: where there is something to go on with, it is cancelled instead. ``cancelled_after``: seconds after
-    which another process asks for a cancel; that may be killed as well.
+    which another process asks for a cancel; that may be killed as well. ``doubled``: another process gives the same
+    command at the same time, where there is something to go on with.
     """
 
     kill: Kill | None = None
     cancels: bool = False
     cancelled_after: float | None = None
     kill_canceller: Kill | None = None
+    doubled: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +130,7 @@ def _scenario(number: int, kind: Kind, choice: random.Random) -> Scenario:
 def _move(kind: Kind, choice: random.Random) -> Move:
     fate = choice.random()
     if fate < 0.65:
-        return Move(_kill(kind, choice), cancels=choice.random() < 0.15)
+        return Move(_kill(kind, choice), cancels=choice.random() < 0.2, doubled=choice.random() < 0.2)
     killed = _kill(kind, choice) if choice.random() < 0.4 else None
     return Move(
         _kill(kind, choice) if fate < 0.8 else None,
@@ -127,7 +141,11 @@ def _move(kind: Kind, choice: random.Random) -> Move:
 
 def _kill(kind: Kind, choice: random.Random) -> Kill:
     if choice.random() < 0.5:
-        return Kill(seconds=choice.uniform(0.5, 4.5), family=choice.random() < 0.25)
+        # a step that fails because its children were killed calls for its clean-up, which is another end
+        weights = (6, 2, 2, 0 if kind is Kind.HANDLED else 2, *((2, 2) if kind is Kind.JOBS else (0, 0)))
+        blow = choice.choices(list(Blow), weights)[0]
+        family = blow is Blow.KILL and choice.random() < 0.25
+        return Kill(seconds=choice.uniform(0.5, 4.5), family=family, blow=blow)
     places = ["attempt.begun", *(f"playbook.event:{node}" for node in TASKS[kind] if node != "Native")]
     if kind is Kind.JOBS:
         places += _NATIVE * 2

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +177,25 @@ class TestNeverSubmitted:
         root.unlink()
         jobs.orch("executions", "resume", jobs.newest()["id"])
         assert [job["state"] for job in jobs.jobs()] == ["completed"]
+
+
+@pytest.mark.parametrize("table", ["ledger", "jobs", "events"])
+def test_a_step_that_cannot_be_written_down_is_not_awaited_for_ever(jobs: Jobs, table: str) -> None:
+    """As when the disk is full for our records alone: those of the durable executions can be written."""
+    with closing(sqlite3.connect(jobs.orch.home / "state.sqlite")) as database:
+        for event in ("INSERT", "UPDATE"):
+            when = "WHEN NEW.status = 'done'" if table == "ledger" else ""
+            fails = "SELECT RAISE(ABORT, 'database or disk is full');"
+            database.execute(f"CREATE TRIGGER full_{event} BEFORE {event} ON {table} {when} BEGIN {fails} END")
+        said = jobs.orch("run", "go", "-i", "program=echo $$ >>../../../../pids", status=1)
+        assert "database or disk is full" in said.stderr
+        again = jobs.orch("executions", "resume", jobs.newest()["id"], status=1)
+        assert "database or disk is full" in again.stderr
+        for event in ("INSERT", "UPDATE"):
+            database.execute(f"DROP TRIGGER full_{event}")
+    jobs.orch("executions", "resume", jobs.newest()["id"])
+    assert jobs.newest()["status"] == "done"
+    assert len((jobs.orch.home / "pids").read_text().split()) == 1
 
 
 def test_a_later_success_ends_the_error_of_a_node(jobs: Jobs) -> None:

@@ -26,8 +26,8 @@ class Place:
         self.playbook = self.topology / "playbooks" / "work.yaml"
         self.folder = folder / "traces"
         self.folder.mkdir()
-        orch("deploy", self.topology / "topology.yaml", "-i", f"folder={self.folder}")
         orch("secrets", "set", "resume", "key", stdin="canary-7f3a\n")
+        orch("deploy", self.topology / "topology.yaml", "-i", f"folder={self.folder}")
 
     def trace(self) -> list[str]:
         """The nodes that have worked, in order."""
@@ -68,13 +68,15 @@ def test_only_what_has_changed_is_done_again(place: Place, orch: Orch) -> None:
     assert execution["outputs"] == {"said": "nothing" * 3, "key": "***"}
     run = execution["id"]
 
-    orch("executions", "resume", run, "--from", "first")
+    told = orch("executions", "resume", run, "--from", "first").stdout
     assert place.trace() == list("ABCA")
+    assert "not done again, because nothing had changed for them: second, third" in told
     assert "unchanged: not repeated" in orch("executions", "logs", run, "--step", "second").stdout
 
     (place.folder / "value-A").write_text("something")
-    orch("executions", "resume", run, "--from", "first")
+    said = orch("executions", "resume", run, "--from", "first").stdout
     assert place.trace() == list("ABCAABC")
+    assert "not done again" not in said
     assert place.shown(run)["outputs"]["said"] == "nothingnothingsomething"
     assert place.shown(run)["attempt"] == 3
 
@@ -87,6 +89,31 @@ def test_only_what_has_changed_is_done_again(place: Place, orch: Orch) -> None:
     assert place.trace() == list("ABCAABCBCABC")
     # a secret that a workflow gives out is nowhere
     assert b"canary-7f3a" not in b"".join(file.read_bytes() for file in orch.home.glob("*.sqlite*"))
+
+
+def test_what_has_changed_since_is_said_with_what_to_do(place: Place, orch: Orch) -> None:
+    place.make("fail-B")
+    orch("run", "chain", status=1)
+    run = orch.executions()[0]["id"]
+    assert "has changed since" not in orch("executions", "resume", run, status=1).stderr
+    topology = place.topology / "topology.yaml"
+    was = topology.read_text()
+
+    place.playbook.write_text(place.playbook.read_text() + "# another\n")
+    topology.write_text(was + "\n# nothing else\n")
+    said = " ".join(orch("executions", "resume", run, status=1).stderr.split())
+    assert f"{place.playbook} has changed since first was done with it" in said
+    assert f"orch executions resume {run} --from first" in said
+    assert "topology.yaml has changed" not in said
+
+    topology.write_text(was.replace("folder: { type: string }", "folder: { type: string, default: /nowhere }"))
+    said = " ".join(orch("executions", "resume", run, "--from", "first", status=1).stderr.split())
+    assert "topology.yaml has changed since it was deployed: this goes on with what was deployed" in said
+    assert f"orch deploy {topology}" in said
+    assert "was done with it" not in said
+
+    topology.write_text("no: [")
+    assert "cannot be read as it is now" in " ".join(orch("executions", "resume", run, status=1).stderr.split())
 
 
 def test_a_mended_playbook_is_used_and_a_step_can_be_skipped(place: Place, orch: Orch) -> None:

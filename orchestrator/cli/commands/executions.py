@@ -398,7 +398,8 @@ def resume(
     as they are now, so one that was mended is used.
 
     With --from a step and all that depends on it are done again, of an execution that is done, too; its jobs are
-    submitted anew. What depends on it is not repeated where neither its inputs nor its playbook have changed.
+    submitted anew. What depends on it is not repeated where neither its inputs nor its playbook have changed; the steps
+    that were not are named in the end. Files that have changed since they were worked with are named, too.
     `orch executions show ID` lists the names of the steps.
 
     \b
@@ -409,5 +410,14 @@ def resume(
     """
     execution_id = use.full_id(session.home, id, deployment)
     after = use.last_event(session.home, execution_id)
+    changed = use.changed(session.home, execution_id, again)
     use.resume(session.home, execution_id, again=again, skipped=skipped)
-    return see_through(session, execution_id, after=after, verbose=verbose)
+    for line in changed if not session.json else ():
+        session.warn(clean(line))
+    if session.json and changed:
+        session.data({"changed": changed}, line=True)
+    status = see_through(session, execution_id, after=after, verbose=verbose)
+    kept = use.kept(session.home, execution_id, after) if again and not session.json else []
+    if kept:
+        session.note(f"not done again, because nothing had changed for them: {clean(', '.join(kept))}")
+    return status
