@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from orchestrator.app.engine_wiring import Placed, at_work
 from orchestrator.app.job_kinds import batch_script
+from orchestrator.app.resolving import imagined_execution
 from orchestrator.app.wiring import Home
 from orchestrator.errors import OrchError, SiteError, UserError
 from orchestrator.jobs import JobContext, SecretInJob, SiteFolders, sbatch_words, submission_of
@@ -15,7 +15,7 @@ from orchestrator.model.plan import Plan, PlanStep, StepKind
 from orchestrator.model.topology import RUNNABLE, STANDARD, interface_name
 from orchestrator.model.values import Value
 from orchestrator.operations import OperationCall, Operations
-from orchestrator.state import Deployment, Execution, ExecutionStatus
+from orchestrator.state import Deployment, Execution
 
 _NOWHERE = Path("/nowhere")
 _TOKEN = "a-job"  # noqa: S105 - no password
@@ -41,7 +41,7 @@ def refuse_what_no_site_serves(
 def _refused(
     home: Home, deployment: Deployment, workflow: str, inputs: Mapping[str, Value], plan: Plan
 ) -> Iterator[tuple[PlanStep, OrchError]]:
-    execution = _imagined(deployment, workflow, inputs)
+    execution = imagined_execution(deployment, workflow, inputs)
     placed, operations = at_work(home, deployment, execution)
     for step in plan.steps:
         kind = placed.kind(step.node) if step.kind is StepKind.OPERATION and step.requirement is None else None
@@ -94,21 +94,3 @@ def _resolved(operations: Operations, step: PlanStep) -> Mapping[str, Value] | N
     if operation == (STANDARD, "start") and str(inputs.get("run_in_standard_mode")).lower() != "true":
         return None
     return inputs
-
-
-def _imagined(deployment: Deployment, workflow: str, inputs: Mapping[str, Value]) -> Execution:
-    return Execution(
-        id="",
-        deployment_id=deployment.id,
-        workflow=workflow,
-        status=ExecutionStatus.QUEUED,
-        attempt=1,
-        inputs=inputs,
-        plan=b"",
-        owner=None,
-        cancel_requested=None,
-        created=time.time(),
-        started=None,
-        ended=None,
-        failure=None,
-    )

@@ -54,7 +54,7 @@ def resolve_plan(
     deployment = target.deployment or _imagined(home, target.topology, given)
     uses = _optional([*workflow_inputs(target.topology, workflow), *topology_inputs(target.topology)])
     values = accept(target.topology, uses, given)
-    execution = _execution(deployment, workflow, values)
+    execution = imagined_execution(deployment, workflow, values)
     around = surroundings(home, deployment, execution, target.topology)
     operations = Operations(around, home.runs)
     return [_resolved(operations, step) for step in plan.steps if step.kind is StepKind.OPERATION]
@@ -107,7 +107,8 @@ def _imagined(home: Home, topology: Topology, given: Mapping[str, Given]) -> Dep
     )
 
 
-def _execution(deployment: Deployment, workflow: str, inputs: Mapping[str, Value]) -> Execution:
+def imagined_execution(deployment: Deployment, workflow: str, inputs: Mapping[str, Value]) -> Execution:
+    """An execution that is not begun, for what is asked before it."""
     return Execution(
         id="",
         deployment_id=deployment.id,

@@ -16,6 +16,7 @@ from orchestrator.app.secret_checks import check_secrets
 from orchestrator.app.wiring import Home
 from orchestrator.errors import OrchError, SiteError, UserError
 from orchestrator.model.expressions import Literal
+from orchestrator.model.sizes import size_text
 from orchestrator.model.topology import NodeTemplate, Topology
 from orchestrator.sites import Completed, Connection, ConnectionKind, SchedulerKind, Site
 
@@ -214,16 +215,8 @@ def _space(connection: Connection, path: str) -> str:
     fields = _ran(done).splitlines()[-1].split()
     free = int(fields[3]) * 1024
     if free < _LITTLE_SPACE:
-        raise _Wrong(f"{_size(free)} free", "make room, or name another folder", unknown=free > 0)
-    return f"{_size(free)} free"
-
-
-def _size(number: float) -> str:
-    for unit in ("B", "KB", "MB", "GB"):
-        if number < 1024:
-            return f"{number:.0f} {unit}"
-        number /= 1024
-    return f"{number:.1f} TB"
+        raise _Wrong(f"{size_text(free)} free", "make room, or name another folder", unknown=free > 0)
+    return f"{size_text(free)} free"
 
 
 def _modules(site: Site, connection: Connection) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.app.doctor.finding import Found, State
+from orchestrator.model.sizes import size_text
 from orchestrator.storage import user_name, why_unwritable
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def space(folder: Path) -> Found:
 
 def room(free: int, files: int | None) -> Found:
     """What so many free bytes and files mean; None: the file system does not count files."""
-    said = f"{_size(free)} free"
+    said = f"{size_text(free)} free"
     remedy = "make room, or let ORCH_HOME name a folder on another disk"
     if free < _TOO_LITTLE:
         return State.FAULT, said, remedy
@@ -248,11 +249,3 @@ def _tried(act: Callable[[], object], state: State, what: str) -> _Lack | None:
     except OSError as error:
         return _Lack(state, f"{what} ({error.strerror or error})")
     return None
-
-
-def _size(number: float) -> str:
-    for unit in ("B", "KB", "MB", "GB"):
-        if number < 1024:
-            return f"{number:.0f} {unit}"
-        number /= 1024
-    return f"{number:.1f} TB"

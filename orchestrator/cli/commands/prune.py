@@ -11,8 +11,7 @@ from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.text import counted
 from orchestrator.errors import UserError
 from orchestrator.model.durations import seconds
-
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+from orchestrator.model.sizes import size_text
 
 
 @click.command(cls=Command)
@@ -72,14 +71,5 @@ def pruned_text(pruned: Pruned, *, dry_run: bool = False) -> str:
         counted(pruned.folders, "folder"),
     ]
     if dry_run:
-        return f"would remove {', '.join(what)}: {_size(pruned.freed)} and what the database has of them"
-    return f"removed {', '.join(what)}: {_size(pruned.freed)} freed"
-
-
-def _size(count: float) -> str:
-    """A number of bytes as people read it."""
-    unit = 0
-    while count >= 999.5 and unit < len(_UNITS) - 1:
-        count /= 1000
-        unit += 1
-    return f"{count:.1f} {_UNITS[unit]}" if unit and count < 9.95 else f"{count:.0f} {_UNITS[unit]}"
+        return f"would remove {', '.join(what)}: {size_text(pruned.freed)} and what the database has of them"
+    return f"removed {', '.join(what)}: {size_text(pruned.freed)} freed"
