@@ -75,6 +75,7 @@ def test_outputs_that_are_read_stay_when_their_execution_goes(orch: Orch, tmp_pa
     traces = tmp_path / "traces"
     traces.mkdir()
     shutil.copytree(SOURCE, tmp_path / "topology")
+    orch("secrets", "set", "resume", "key", stdin="wanted by an output\n")
     orch("deploy", tmp_path / "topology" / "topology.yaml", "-i", f"folder={traces}")
     orch("run", "beside")
     orch("run", "beside")
@@ -90,6 +91,7 @@ def test_archives_that_nobody_uses_go(orch: Orch, tmp_path: Path) -> None:
     traces.mkdir()
     shutil.copytree(SOURCE, tmp_path / "topology")
     orch("package", tmp_path / "topology" / "topology.yaml", "-o", tmp_path / "resume.csar")
+    orch("secrets", "set", "resume", "key", stdin="wanted by an output\n")
     orch("deploy", tmp_path / "resume.csar", "-i", f"folder={traces}")
     orch("prune", "--older-than", "0")
     assert len(list((orch.home / "csars").iterdir())) == 1
@@ -103,6 +105,7 @@ def test_a_worker_removes_what_is_older_than_the_retention(orch: Orch, tmp_path:
     traces = tmp_path / "traces"
     traces.mkdir()
     shutil.copytree(SOURCE, tmp_path / "topology")
+    orch("secrets", "set", "resume", "key", stdin="wanted by an output\n")
     orch("deploy", tmp_path / "topology" / "topology.yaml", "-i", f"folder={traces}")
     orch("run", "beside")
     (orch.home / "config.yaml").write_text("retention: soon\n")
