@@ -238,6 +238,7 @@ class TestEnd:
         assert failure.message.endswith(f"all its output: {other / 'output.log'}, {other / 'compss-7.err'}")
         assert failure.output.endswith("no singularity")
         assert "line 0\n" not in failure.output
+        bench.events.flush()
         assert any("line 0\n" in event.text for event in bench.store.events("e1"))
 
 
