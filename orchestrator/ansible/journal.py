@@ -164,9 +164,9 @@ class Journal:
                 self._unmatched = True
                 self._tell(EventKind.OUTPUT, text="no host of the inventory fits this play: it does nothing")
             case OutputsMessage():
+                # their names are the topology's, whatever short secret may stand inside of one
                 self.outputs[message.host] = {
-                    self._mask.text(name): self._mask.output(value, word=name in self._words)
-                    for name, value in message.values.items()
+                    name: self._mask.output(value, word=name in self._words) for name, value in message.values.items()
                 }
                 self.missing[message.host] = message.missing
             case EndMessage():

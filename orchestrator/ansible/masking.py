@@ -61,11 +61,15 @@ class Mask:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return Secret(str(value)) if self._is_secret_number(str(value)) else value
         if isinstance(value, dict):
-            return {self.text(name): self.output(item) for name, item in value.items()}
+            return {self._name(name): self.output(item) for name, item in value.items()}
         if isinstance(value, list):
             whole = all(isinstance(item, str) for item in value) and "\n".join(value) in self._secrets
             return [Secret(item) if whole else self.output(item) for item in value]
         return value
+
+    def _name(self, name: str) -> str:
+        """The name of an entry; a short secret inside is a coincidence, as it is in other values."""
+        return self.text(name) if self._is_secret(name, word=False) else name
 
     def _is_secret(self, value: str, word: bool) -> bool:
         if value in self._secrets:

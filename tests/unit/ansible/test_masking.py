@@ -177,3 +177,11 @@ def test_short_secrets_are_no_coincidence_in_outputs_but_in_words_that_orch_read
     assert mask.output("4128", word=True) == "4128"
     assert mask.output("12", word=True) == Secret("12")
     assert mask.output("a long enough word", word=True) == Secret("a long enough word")
+
+
+def test_names_of_entries_are_kept_unless_they_are_a_secret() -> None:
+    mask = Mask(["p", "u", "hunter2"])
+    assert mask.output({"output_path": 1, "execution_url": {"hunter2": "x"}}) == {
+        "output_path": 1,
+        "execution_url": {"***": "x"},
+    }
