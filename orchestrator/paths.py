@@ -9,6 +9,11 @@ import os
 from pathlib import Path
 
 
+def expanded(path: Path | str) -> Path:
+    """The path with ``~`` replaced; it stays where nobody knows the home of that user (in containers, for one)."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 def exists(path: Path) -> bool:
     """Whether there is something of that name."""
     return os.path.exists(path)  # noqa: PTH110

@@ -27,6 +27,8 @@ def owner_name(path: Path) -> str:
 def why_unwritable(path: Path, error: OSError) -> tuple[str, str]:
     """What is wrong when a file or folder cannot be written, or made, and what to do; for things of the home."""
     there = _nearest(path)
+    if (link := _broken_link(path)) is not None:
+        return f"{link} is a link that leads nowhere, or in a circle", f"mend or remove the link, or {ELSEWHERE}"
     match error.errno:
         case errno.ENOSPC:
             return f"no space is left at {there}", f"make room there, or {ELSEWHERE}"
@@ -35,6 +37,8 @@ def why_unwritable(path: Path, error: OSError) -> tuple[str, str]:
         case errno.EROFS:
             return f"{there} is on a file system that is mounted read-only", ELSEWHERE
         case errno.EACCES | errno.EPERM:
+            if user_name() == _owner(there):
+                return f"{there} is your own, and closed to writing", f"chmod u+rwx {there}"
             try:
                 said = f"{there} belongs to {owner_name(there)}, and {user_name()} may not write there"
             except OSError:
@@ -59,6 +63,24 @@ def what_to_do(error: OSError) -> str:
         case errno.EMFILE | errno.ENFILE:
             return "too many files are open: see `ulimit -n`"
     return "try again"
+
+
+def _owner(path: Path) -> str:
+    try:
+        return owner_name(path)
+    except OSError:
+        return ""
+
+
+def _broken_link(path: Path) -> Path | None:
+    """The first of a path's folders, or itself, that is a link and leads to nothing."""
+    for candidate in (*reversed(path.parents), path):
+        try:
+            if candidate.is_symlink() and not os.path.exists(candidate):  # noqa: PTH110 - a circle is no error there
+                return candidate
+        except OSError:
+            return None
+    return None
 
 
 def _nearest(path: Path) -> Path:

@@ -18,6 +18,9 @@ KNOWN_VERSIONS = ("2.19", "2.20", "2.21")
 _LIMIT = 30.0
 """Seconds that a trial may take."""
 
+_SHOWN = 300
+"""Characters of a failure that are shown."""
+
 _WORD = "the word"
 
 
@@ -35,10 +38,17 @@ def fault_of(carry: Callable[..., PlaybookResult], version: str) -> str | None:
         return f"{said}: a trial could not be made: {error.message}"
     if not result.ok:
         failure = result.failures[0].message if result.failures else result.log_tail
-        return f"{said}: a trial failed: {' '.join(failure.split())[:200]}"
+        return f"{said}: a trial failed: {_gist(failure)}"
     if result.outputs.get("trial", {}).get("SAID") != _WORD:
         return f"{said}: a trial lost its output"
     return None
+
+
+def _gist(text: str) -> str:
+    """What a failure says, in a line: of a traceback its end, which is the reason."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    gist = lines[-1] if "Traceback (most recent call last)" in text else " ".join(lines)
+    return gist if len(gist) <= _SHOWN else f"{gist[:_SHOWN]}…"
 
 
 _LISTENERS: dict[str, Any] = {"on_event": lambda event: None, "on_process": lambda pid, start: None}

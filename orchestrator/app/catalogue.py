@@ -30,7 +30,7 @@ def add_record(
 
 
 def _empty_folders(place: str) -> tuple[str, ...]:
-    path = Path(place).expanduser()
+    path = paths.expanded(place)
     return tree_at(path).empty if path.is_dir() else ()
 
 
@@ -38,7 +38,7 @@ def _files(place: str, checksums: bool) -> list[CatalogueFile]:
     scheme, separator, _ = place.partition("://")
     if separator:
         return [_from_url(place, scheme.lower())]
-    path = Path(place).expanduser()
+    path = paths.expanded(place)
     if paths.is_folder(path):
         found = [_from_file(file, name, checksums) for name, file in files_under(path)]
         if not found:

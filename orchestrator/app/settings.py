@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -154,10 +153,18 @@ def home_folder(environment: Mapping[str, str], named: Path | None = None) -> Pa
     """Where the home is: the one that is named, else ``ORCH_HOME``, else the platform's folder for data of users."""
     if named is None:
         said = environment.get("ORCH_HOME")
-        named = Path(said) if said else Path(platformdirs.user_data_dir("orch", appauthor=False))
-    with suppress(RuntimeError):  # ~ of a user that is not known stays as it is
-        named = named.expanduser()
-    return named.absolute()
+        named = Path(said) if said else _data_folder()
+    return paths.expanded(named).absolute()
+
+
+def _data_folder() -> Path:
+    try:
+        return Path(platformdirs.user_data_dir("orch", appauthor=False))
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"where orch's home is cannot be told: HOME is not set, and the user {os.geteuid()} has no home here",
+            hint="set HOME, or let ORCH_HOME (or --home) name a folder; `orch doctor` tells more",
+        ) from error
 
 
 def make_home(folder: Path) -> None:
@@ -172,7 +179,7 @@ def make_home(folder: Path) -> None:
 
 
 def _collections(named: str) -> tuple[Path, ...]:
-    return tuple(Path(folder).expanduser() for folder in named.split(os.pathsep) if folder)
+    return tuple(paths.expanded(folder) for folder in named.split(os.pathsep) if folder)
 
 
 def _secret(environment: Mapping[str, str], name: str) -> Secret | None:
@@ -191,7 +198,7 @@ def _vault(
     if configured is None and "url" not in given:
         return None
     if "ca" in given:
-        given["ca"] = str(Path(given["ca"]).expanduser().absolute())
+        given["ca"] = str(paths.expanded(given["ca"]).absolute())
     place = configured or Place("VAULT_ADDR", 1, 1, 1, 1)
     if configured is None or isinstance(configured, Map):
         before = configured.entries if isinstance(configured, Map) else {}

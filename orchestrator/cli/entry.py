@@ -60,6 +60,16 @@ def call(session: Session, words: Sequence[str]) -> int:
     except click.UsageError as error:
         session.json = session.json or "--json" in words
         return _reported(session, error)
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if name == "orchestrator":
+            return _reported(session, error)
+        # what shows other errors may need that package itself
+        click.echo(
+            f"error: the package {name}, which orch needs, is missing from this Python ({sys.executable})", err=True
+        )
+        click.echo("hint: install orch again; `orch doctor` lists what is missing", err=True)
+        return 1
     except Exception as error:
         return _reported(session, error)
 

@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from orchestrator import paths
 from orchestrator.ansible import Host, HostGroup
@@ -258,7 +257,7 @@ def _private_key(host: NodeTemplate, keys: Value) -> tuple[Secret | None, str | 
             continue
         if "PRIVATE KEY" in text:
             return Secret(text if text.endswith("\n") else f"{text}\n"), None
-        file = Path(text).expanduser() if not isinstance(value, Secret) else None
+        file = paths.expanded(text) if not isinstance(value, Secret) else None
         if file is None or not paths.is_file(file):
             raise ConfigurationError(
                 f"{host.name}: the key {name!r} of endpoint is neither a private key nor a file",

@@ -321,10 +321,14 @@ def _failure(result: PlaybookResult, resolved: ResolvedCall, names: Mapping[str,
             span=span,
         )
     tail = first.stderr or first.stdout or ""
+    before_tasks = not first.task and not first.host and first.place is None
     several = len(names) > 1 and first.host
     return Failure(
         message=f"{first.host}: {first.message}" if several else first.message,
         node=resolved.node.name,
+        hint="if this is no mistake of the playbook, `orch doctor` tells whether Ansible works"
+        if before_tasks
+        else None,
         task=f"{first.task} ({first.place})" if first.place else first.task,
         output="\n".join(tail.splitlines()[-_TAIL_LINES:]),
         span=span,

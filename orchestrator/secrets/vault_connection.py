@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from orchestrator import paths
 from orchestrator.errors import SecretAccessError, SecretError, SecretStoreUnavailable
 from orchestrator.model.values import Secret
 from orchestrator.secrets.file_store import FileSecretStore
@@ -237,7 +238,7 @@ class VaultConnection:
                 return found
         if (found := self._remembered_token()) is not None:
             return found
-        usual = Path("~/.vault-token").expanduser()
+        usual = paths.expanded("~/.vault-token")
         if auth.method is AuthMethod.TOKEN and usual.is_file():
             found = _from_file(str(usual), "token_file")
             if found is not None:

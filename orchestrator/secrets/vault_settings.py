@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator import paths
 from orchestrator.model.durations import seconds
 from orchestrator.model.values import Secret
 
@@ -93,7 +94,7 @@ class VaultSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """The same with its files absolute; relative ones count from a folder."""
 
         def absolute(path: str | None) -> str | None:
-            return None if path is None else str(folder / Path(path).expanduser())
+            return None if path is None else str(folder / paths.expanded(path))
 
         auth = msgspec.structs.replace(
             self.auth,

@@ -27,6 +27,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from orchestrator import paths
 from orchestrator.errors import StorageError, UserError, WorkError
 from orchestrator.model.names import is_name, name_rule
 from orchestrator.model.problems import DocumentError, Problems
@@ -286,7 +287,7 @@ def _sweep(data: Path) -> None:
 
 
 def _absolute(path: str) -> Path:
-    return Path(path).expanduser().absolute()
+    return paths.expanded(path).absolute()
 
 
 def _now() -> str:

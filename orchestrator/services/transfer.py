@@ -422,7 +422,7 @@ class _Progress:
 
 
 def _absolute(path: Path, what: str) -> Path:
-    path = path.expanduser()
+    path = paths.expanded(path)
     if not path.is_absolute() or "\0" in str(path):
         raise UserError(f"the {what} {str(path)!r} is not an absolute path", hint="begin it with '/'")
     return path

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator import paths
 from orchestrator.errors import SiteError, StorageError
 from orchestrator.sites import shell
 from orchestrator.sites.completed import Completed
@@ -123,7 +124,8 @@ class LocalConnection:
 
     def home(self) -> str:
         """See :class:`Connection`."""
-        return str(Path.home())
+        home = paths.expanded("~")
+        return str(home) if home.is_absolute() else "/"
 
     def write(self, path: str, content: bytes, mode: int = 0o600) -> None:
         """See :class:`Connection`."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator import paths
 from orchestrator.model.names import is_name, name_rule
 from orchestrator.model.problems import Problem, Problems, SettingsError
 from orchestrator.model.source import Span
@@ -146,7 +147,7 @@ def _at(tree: Tree, *keys: str) -> Span:
 
 def _with_paths(site: Site, folder: Path) -> Site:
     def absolute(path: str | None) -> str | None:
-        return None if path is None else str((folder / Path(path).expanduser()).resolve())
+        return None if path is None else str((folder / paths.expanded(path)).resolve())
 
     services = site.services
     return msgspec.structs.replace(

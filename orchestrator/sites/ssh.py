@@ -23,6 +23,7 @@ from typing import Any, TypeVar, cast
 import asyncssh
 from asyncssh.public_key import SSHLocalKeyPair
 
+from orchestrator import paths
 from orchestrator.errors import ConfigurationError, OrchError, SecretError, SiteError, StorageError
 from orchestrator.model.values import Secret
 from orchestrator.sites import shell
@@ -588,7 +589,7 @@ def _known_hosts(settings: SshSettings) -> asyncssh.SSHKnownHosts:
     if settings.host_key:
         text = f"{name} {settings.host_key}\n"
     else:
-        files = [file.expanduser() for file in (*settings.known_hosts, *_OPENSSH)]
+        files = [paths.expanded(file) for file in (*settings.known_hosts, *_OPENSSH)]
         text = "".join(file.read_text(errors="replace") + "\n" for file in files if file.is_file())
     try:
         return asyncssh.import_known_hosts(text)

@@ -93,7 +93,8 @@ def insert_of(engine: sa.Engine) -> Any:
 
 
 def _postgresql_url(text: Secret) -> sa.URL:
-    hint = "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters percent-encoded (@ is %40)"
+    hint = "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters percent-encoded (@ is %40), "
+    hint += "in ORCH_DATABASE or as `database` of config.yaml in orch's home; `orch doctor` tells which is used"
     try:
         url = sa.make_url(text.reveal())
     except (sa.exc.ArgumentError, ValueError):
@@ -145,7 +146,8 @@ def unusable(what: str, database: Path | Secret, said: str) -> StorageError:
 
 def _unusable(what: str, file: str | None, dialect: str, said: str) -> StorageError:
     if dialect != "sqlite":
-        hint = "see that the database server runs, can be reached and lets this user in, and try again"
+        named = "ORCH_DATABASE or config.yaml names it"
+        hint = f"see that the database server runs, can be reached and lets this user in ({named})"
         return StorageError(f"{what} cannot be used: {said}", hint=f"{hint}; `orch doctor` tells more")
     hindered = obstacle(Path(file)) if file else None
     if hindered is not None:

@@ -101,6 +101,11 @@ class Woven:
         file.write_text(json.dumps(document, indent=1))  # JSON is YAML
         return file
 
+    def _has_a_living_job(self, name: str) -> bool:
+        """Whether a job of the node was submitted and nothing ever heard of its end: then undeploy cancels it."""
+        words = {event[1] for event in self.implemented if event[0] == name and len(event) == 2}
+        return words & {"submit", "run", "cancel"} == {"submit", "cancel"}
+
     def check(self, workflow: str) -> None:
         """See that what was carried out since the last look is what the workflow has to do, in its order."""
         file = self.folder / "trace"
@@ -112,6 +117,8 @@ class Woven:
             assert tuple(event) not in times[what], f"{workflow}: {event} was carried out twice"
             times[what][tuple(event)] = moment
         wanted = {event for event in self.implemented if event[-1] in words_of(workflow)}
+        if workflow == "uninstall":
+            wanted |= {(name, "cancel") for name in self.nodes if self._has_a_living_job(name)}
         assert times["begin"].keys() == times["end"].keys() == wanted
         assert violations(earlier(workflow, self.nodes, self.bonds), times["begin"], times["end"]) == [], workflow
 

@@ -177,7 +177,7 @@ class TestSettings:
 
     def test_what_is_no_setting_is_refused_at_its_place(self, tmp_path: Path) -> None:
         (tmp_path / "config.yaml").write_text("database: x\ndatabse: y\n")
-        with pytest.raises(ConfigurationError, match=r"config.yaml:2:1: 'databse' is no setting"):
+        with pytest.raises(ConfigurationError, match=r"config.yaml:2:1: error: 'databse' is no setting"):
             read_settings({"ORCH_HOME": str(tmp_path)})
 
     @pytest.mark.parametrize("bad", [f"postgresql://orch:{PASSWORD}@h/d", "mysql://u:hidden@h/d", "postgresql://h"])

@@ -63,6 +63,7 @@ def _machine(environment: Mapping[str, str]) -> list[Check]:
         ("dbos", software.dbos),
         ("programs", lambda: programs.programs(environment)),
         ("time zone", lambda: clock.time_zone(environment)),
+        ("temporary files", lambda: home.temporary(environment)),
     ]
 
 

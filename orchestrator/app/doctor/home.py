@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,15 @@ try:
 except BlockingIOError:
     sys.exit(3)
 """
+
+
+def temporary(environment: Mapping[str, str]) -> Found:
+    """Whether the folder for temporary files that ``TMPDIR`` names can be used."""
+    named = environment.get("TMPDIR", "")
+    if named and not (Path(named).is_dir() and os.access(named, os.W_OK | os.X_OK)):
+        said = f"TMPDIR names {named}, which is no folder that {user_name()} may write to"
+        return State.WARNING, said, "let TMPDIR name another folder, or unset it: what scripts start may want it"
+    return State.OK, tempfile.gettempdir()
 
 
 def owner(folder: Path) -> Found:

@@ -23,7 +23,7 @@ NEWEST_TESTED = {
     "hvac": "2.4",
     "jinja2": "3.1",
     "msgspec": "0.22",
-    "networkx": "3.6",
+    "networkx": "3.7",
     "packaging": "26.4",
     "platformdirs": "4.14",
     "pyyaml": "6.0",
@@ -66,6 +66,8 @@ def packages() -> Found:
         try:
             there = importlib.metadata.version(needed.name)
         except importlib.metadata.PackageNotFoundError:
+            if _normal(needed.name) in _WHERE_NEEDED:
+                continue
             wrong.append(f"{needed.name} is missing")
             continue
         if not needed.specifier.contains(there, prereleases=True):
@@ -80,6 +82,10 @@ def packages() -> Found:
     if newer:
         return State.NOTE, f"{said}; newer than tested: {', '.join(newer)}"
     return State.OK, f"{said} and {right} packages that it needs"
+
+
+_WHERE_NEEDED = frozenset({"sqlean-py"})
+"""Packages that are only needed where something else is old; the look at that says so."""
 
 
 def is_newer(version: str, tested: str | None) -> bool:

@@ -6,10 +6,10 @@ import sys
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
+from orchestrator import paths
 from orchestrator.app import vault_login
 from orchestrator.app.vault_login import CALLBACK_PORT
 from orchestrator.cli.options import Group
@@ -249,7 +249,7 @@ def _standard_input() -> bytes:
 
 
 def _file(name: str) -> bytes:
-    path = Path(name).expanduser()
+    path = paths.expanded(name)
     try:
         return path.read_bytes()
     except OSError as error:

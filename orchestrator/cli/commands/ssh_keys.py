@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
+from orchestrator import paths
 from orchestrator.app import ssh_keys as use_cases
 from orchestrator.app.ssh_keys import DEFAULT_RSA, KeyType, PassphraseNeeded, SshKey
 from orchestrator.cli.options import Group
@@ -159,7 +159,7 @@ def _kind(key: SshKey) -> str:
 
 def _content(file: str, what: str) -> bytes:
     try:
-        return Path(file).expanduser().read_bytes()
+        return paths.expanded(file).read_bytes()
     except OSError as error:
         raise UserError(f"{file}: the {what} cannot be read: {error.strerror}") from error
 
