@@ -105,7 +105,7 @@ def test_two_environments_at_two_sites(
     there = f"{cluster.home}/{orch.folder.name}"
     inputs = {
         "user_id": cluster.user,
-        "vault_id": "bed",
+        "vault_id": "me at the bed",
         "oid": "text",
         "cluster1_input_path": f"{there}/in",
         "cluster1_output_path": f"{there}/out",
