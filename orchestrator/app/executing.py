@@ -186,7 +186,7 @@ def run(
     refuse_impossible_steps(topology, plan)
     all_values = {**deployment.inputs, **values}
     refuse_impossible_jobs(topology, workflow, home.sites_of(deployment), all_values)
-    check_secrets(topology, home.secrets, all_values)
+    check_secrets(topology, home.secrets, all_values, of_run=True)
     check_preconditions(home, deployment, topology, workflow)
     _refuse_what_no_site_serves(home, deployment, workflow, values, plan)
     return start(home, deployment, workflow, values, plan)

@@ -13,16 +13,21 @@ from orchestrator.model.values import Value
 from orchestrator.secrets import SecretStore
 
 
-def check_secrets(topology: Topology, secrets: SecretStore, inputs: Mapping[str, Value] | None = None) -> None:
+def check_secrets(
+    topology: Topology, secrets: SecretStore, inputs: Mapping[str, Value] | None = None, *, of_run: bool = False
+) -> None:
     """Look every secret up that the topology names. Raises SecretError that tells all that are missing.
 
     Names that are made from ``inputs`` and properties are looked up, too; what is made from other values is not known
-    before its step runs. Raises SecretError at once when the store itself does not answer, or refuses.
+    before its step runs. ``of_run``: the inputs are those of a workflow, too; else an input that a workflow takes may
+    get another value there. Raises SecretError at once when the store itself does not answer, or refuses.
     """
     missing: dict[tuple[str, str], list[str]] = {}
     problem: SecretError | None = None
     seen: set[tuple[str, str]] = set()
-    known = {**dict.fromkeys((*topology.inputs, *_inputs_of_workflows(topology)), UNKNOWN), **(inputs or {})}
+    given_later = () if of_run else set(_inputs_of_workflows(topology))
+    given = {name: value for name, value in (inputs or {}).items() if name not in given_later}
+    known = {**dict.fromkeys((*topology.inputs, *_inputs_of_workflows(topology)), UNKNOWN), **given}
     for path, key, user in _named(topology, known):
         if (path, key) in seen and (path, key) not in missing:
             continue

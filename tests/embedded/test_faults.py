@@ -250,6 +250,8 @@ CLOCK = """\
 import os, time
 _time, _time_ns = time.time, time.time_ns
 def _ahead():
+    if "TESTS_CLOCK" not in os.environ:
+        return 0  # Ansible is told where packages are, and little else
     with open(os.environ["TESTS_CLOCK"]) as file:
         return int(file.read())
 time.time = lambda: _time() + _ahead()
