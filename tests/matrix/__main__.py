@@ -104,7 +104,13 @@ def works(choice: Choice, there: dict[str, str], wheel: Path, folder: Path) -> b
     python = folder / "bin" / "python"
     more = [f"ansible-core=={choice.ansible}.*"] if choice.ansible else []
     uv("venv", "-q", "--python", there[choice.python], folder)
-    uv("pip", "install", "-q", "--python", python, "--resolution", choice.resolution, wheel, *more)
+    if choice.resolution == OLDEST:
+        # of what pyproject.toml asks for: for the wheel itself they would be the dependencies of a dependency
+        pins = folder / "pins.txt"
+        words = ("--resolution", OLDEST, "--python", python, "--no-header", "--no-annotate", "-o", pins)
+        uv("pip", "compile", "-q", *words, ROOT / "pyproject.toml")
+        more = [*more, "-r", str(pins)]
+    uv("pip", "install", "-q", "--python", python, wheel, *more)
     print(subprocess.run([python, "-c", VERSIONS], capture_output=True, text=True, check=True).stdout, end="")
     tests = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "smoke", "-p", "no:cacheprovider"]
     environment = {**os.environ, "ORCH_TEST_PYTHON": str(python)}
