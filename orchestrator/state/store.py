@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from orchestrator.errors import UserError
+from orchestrator.errors import StorageError, UserError
 from orchestrator.model.decoding import from_json
 from orchestrator.model.jobs import JobReference, JobState
 from orchestrator.model.values import Secret, Value
@@ -733,8 +733,13 @@ class Store:
             }
             for e in events
         ]
-        with self._write() as connection:
-            connection.execute(sa.insert(t.events), rows)
+        try:
+            with self._write() as connection:
+                connection.execute(sa.insert(t.events), rows)
+        except sa.exc.IntegrityError as error:  # nothing of an event can clash, so the database itself refuses it
+            raise StorageError(
+                f"the state database cannot be used: {error.orig}", hint="`orch doctor` tells what is the matter"
+            ) from error
 
     def events(
         self,
