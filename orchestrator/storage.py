@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import stat
 from pathlib import Path
 
 ELSEWHERE = "let ORCH_HOME (or --home) name another folder"
@@ -37,8 +38,8 @@ def why_unwritable(path: Path, error: OSError) -> tuple[str, str]:
         case errno.EROFS:
             return f"{there} is on a file system that is mounted read-only", ELSEWHERE
         case errno.EACCES | errno.EPERM:
-            if user_name() == _owner(there):
-                return f"{there} is your own, and closed to writing", f"chmod u+rwx {there}"
+            if wanted := _closed_by_its_owner(there):
+                return f"{there} is your own, and closed to writing", f"chmod u+{wanted} {there}"
             try:
                 said = f"{there} belongs to {owner_name(there)}, and {user_name()} may not write there"
             except OSError:
@@ -65,11 +66,14 @@ def what_to_do(error: OSError) -> str:
     return "try again"
 
 
-def _owner(path: Path) -> str:
+def _closed_by_its_owner(path: Path) -> str | None:
+    """The permissions to give back, where a path is the user's own and lacks them; a folder is entered, too."""
     try:
-        return owner_name(path)
+        state = path.stat()
     except OSError:
-        return ""
+        return None
+    rights, wanted = (stat.S_IRWXU, "rwx") if stat.S_ISDIR(state.st_mode) else (stat.S_IRUSR | stat.S_IWUSR, "rw")
+    return wanted if state.st_uid == os.geteuid() and state.st_mode & rights != rights else None
 
 
 def _broken_link(path: Path) -> Path | None:

@@ -54,6 +54,14 @@ def test_whose_it_is(tmp_path: Path) -> None:
     assert user_name(987654321) == "user 987654321"
 
 
+def test_a_folder_of_ones_own_that_is_closed(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    what, todo = why_unwritable(closed / "state.sqlite", OSError(errno.EACCES, "Permission denied"))
+    assert what == f"{closed} is your own, and closed to writing"
+    assert todo == f"chmod u+rwx {closed}"
+
+
 def test_nothing_hinders_in_a_folder_of_ones_own(tmp_path: Path) -> None:
     assert obstacle(tmp_path / "state.sqlite") is None
     assert list(tmp_path.iterdir()) == []
