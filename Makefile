@@ -72,7 +72,8 @@ bench: .venv/.developer
 
 .venv/.created:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "orch needs Python 3.11 or newer; $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>&1 | head -n 1)." >&2; \
+	  said=$$($(or $(PYTHON),python3) --version 2>/dev/null | head -n 1); \
+	  echo "orch needs Python 3.11 or newer; $(or $(PYTHON),python3) is $${said:-not there, or cannot be run}." >&2; \
 	  echo "Install one (Debian 12, RHEL 9: python3.11, python3.12), or name it: make demo PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

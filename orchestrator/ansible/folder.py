@@ -55,7 +55,7 @@ def run_folder(run: PlaybookRun) -> Iterator[RunFolder]:
         what, remedy = why_unwritable(run.folder.parent, error)
         raise StorageError(
             f"the folder {run.folder} for a run of Ansible cannot be made: {what}",
-            hint=f"{remedy}; `orch doctor` tells more",
+            hint=remedy,
         ) from error
     try:
         yield folder

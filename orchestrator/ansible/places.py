@@ -28,7 +28,7 @@ def first_fit(places: Iterable[Path]) -> Path:
         lacking.append(f"{place}: {lack}")
     raise StorageError(
         "there is no place for the files of running playbooks: " + "; ".join(lacking),
-        hint="let TMPDIR name a folder of a local disk, or ORCH_HOME; `orch doctor` tells what each lacks",
+        hint="let TMPDIR name a folder of a local disk, or ORCH_HOME",
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from orchestrator import paths
-from orchestrator.errors import ConfigurationError
+from orchestrator.errors import ConfigurationError, MachineError
 from orchestrator.model.durations import seconds
 from orchestrator.model.names import file_name
 from orchestrator.model.problems import Problems, SettingsError
@@ -103,11 +103,14 @@ class Settings:
         return self.home / "sites" / file_name(site)
 
     def site_files(self, *folders: Path) -> tuple[Path, ...]:
-        """The site descriptions there are: of the home, of some folders, of the working folder, and the one named."""
+        """The site descriptions there are: of the home, of some folders, of the working folder, and the one named.
+
+        Raises ConfigurationError when the one named is not there, or another is a link that leads nowhere.
+        """
         if self.sites_file is not None and not paths.is_file(self.sites_file):
             raise ConfigurationError(f"{self.sites_file}: there is no such sites file", hint="see --sites")
         found = [f / "sites.yaml" for f in (self.home, *folders, self.working_folder)]
-        found = [file.resolve() for file in found if file.is_file()]
+        found = [file.resolve() for file in found if _is_there(file)]
         if self.sites_file is not None:
             found.append(self.sites_file.resolve())
         return tuple(dict.fromkeys(found))
@@ -161,21 +164,26 @@ def _data_folder() -> Path:
     try:
         return Path(platformdirs.user_data_dir("orch", appauthor=False))
     except RuntimeError as error:
-        raise ConfigurationError(
+        raise MachineError(
             f"where orch's home is cannot be told: HOME is not set, and the user {os.geteuid()} has no home here",
-            hint="set HOME, or let ORCH_HOME (or --home) name a folder; `orch doctor` tells more",
+            hint="set HOME, or let ORCH_HOME (or --home) name a folder",
         ) from error
 
 
 def make_home(folder: Path) -> None:
-    """Make the home if it is not there. Raises ConfigurationError when that cannot be."""
+    """Make the home if it is not there. Raises MachineError when that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         what, remedy = why_unwritable(folder, error)
-        raise ConfigurationError(
-            f"orch's home {folder} cannot be made: {what}", hint=f"{remedy}; `orch doctor` tells more"
-        ) from error
+        raise MachineError(f"orch's home {folder} cannot be made: {what}", hint=remedy) from error
+
+
+def _is_there(file: Path) -> bool:
+    """Whether there is such a file. Raises ConfigurationError for a link that leads nowhere: a file was meant."""
+    if file.is_symlink() and not file.exists():
+        raise ConfigurationError(f"{file} is a link that leads nowhere", hint="mend the link, or remove it")
+    return file.exists()
 
 
 def _collections(named: str) -> tuple[Path, ...]:
@@ -216,11 +224,11 @@ class _Configuration:
         self.problems = Problems()
         self._root: Map | None = None
         try:
-            there = file.exists()
+            there = _is_there(file)
         except OSError as error:  # Python tells of a folder that may not be entered by raising
-            raise ConfigurationError(
+            raise MachineError(
                 f"{file} cannot be read: {error.strerror}; you are {user_name()}",
-                hint="let ORCH_HOME (or --home) name a folder of your own; `orch doctor` tells more",
+                hint="let ORCH_HOME (or --home) name a folder of your own",
             ) from error
         if there:
             from orchestrator.tosca.structs import check_keys, read_map  # only where there is something to read

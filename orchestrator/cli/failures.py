@@ -15,7 +15,7 @@ import click
 from orchestrator.cli.session import Session
 from orchestrator.cli.terminal import Terminal, clean, shortened, text_width
 from orchestrator.cli.text import counted, indented
-from orchestrator.errors import OrchError
+from orchestrator.errors import DOCTOR, OrchError
 from orchestrator.model.problems import Problem, Severity, problems_of
 from orchestrator.model.source import Span
 from orchestrator.storage import what_to_do
@@ -73,7 +73,7 @@ def error_data(error: BaseException) -> dict[str, Any]:
 def _said(error: BaseException) -> tuple[str, str | None]:
     """What is wrong, and what to do."""
     if isinstance(error, OrchError):
-        return error.message, error.hint
+        return error.message, error.advice
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "orch"
         return error.format_message().rstrip("."), f"`{path} --help` tells how it is used"
@@ -81,7 +81,7 @@ def _said(error: BaseException) -> tuple[str, str | None]:
         return error.format_message(), None
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{where}", f"{what_to_do(error)}; `orch doctor` looks at this machine and orch's home"
+        return f"{error.strerror}{where}", f"{what_to_do(error)}; {DOCTOR}"
     return (
         f"this is a fault of orch: {type(error).__name__}: {error}",
         "please report it, with what the same command says with --debug",

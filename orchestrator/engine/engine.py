@@ -225,7 +225,7 @@ class Engine:
         )
         self._events.flush()
         afterwards = _AFTERWARDS.get(execution.workflow, {}).get(ExecutionStatus.FAILED)
-        failure = Failure(error.message, hint=error.hint)
+        failure = Failure(error.message, hint=error.advice)
         self._store.end_execution(execution, ExecutionStatus.FAILED, failure, afterwards)
 
     def forget(self, execution_id: str) -> None:

@@ -305,7 +305,7 @@ class StepRunner:
         except (Interrupted, StorageError):
             raise
         except OrchError as error:
-            return Failure(error.message, hint=error.hint)
+            return Failure(error.message, hint=error.advice)
         except Exception as error:  # a defect of ours must not take the other steps with it
             self._event(step, "step", traceback.format_exc(), level="debug")
             return Failure(
@@ -555,7 +555,7 @@ class StepRunner:
         except StorageError:
             raise
         except OrchError as error:
-            return None, Failure(f"{text}; it could not be cancelled: {error.message}", hint=error.hint)
+            return None, Failure(f"{text}; it could not be cancelled: {error.message}", hint=error.advice)
         if report.state in (JobState.COMPLETED, JobState.FAILED):
             return report, None
         await self._end_job(job, JobState.TIMEOUT, "cancelled: out of time")

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from orchestrator.errors import ConfigurationError, StorageError
+from orchestrator.errors import MachineError, StorageError
 from orchestrator.model.values import Secret
 from orchestrator.state import sqlite
 from orchestrator.state.obstacles import obstacle
@@ -38,7 +38,7 @@ _NOTICED_SOON = {
 def open_database(database: Path | Secret, **options: Any) -> sa.Engine:
     """SQLAlchemy's engine for a SQLite file or the URL of a PostgreSQL database; it connects when first used.
 
-    Raises ConfigurationError when the URL is none of PostgreSQL, or the SQLite that is there is too old. The URL is
+    Raises MachineError when the URL is none of PostgreSQL, or the SQLite that is there is too old. The URL is
     never shown: it may hold a password.
     """
     if isinstance(database, Path):
@@ -56,7 +56,7 @@ def open_database(database: Path | Secret, **options: Any) -> sa.Engine:
 def open_durable_database(file: Path, connections: int) -> sa.Engine:
     """SQLAlchemy's engine for the SQLite file that belongs to dbos, with as many connections at the most.
 
-    It is what dbos would make by itself, but for the SQLite in use. Raises ConfigurationError when that is too old.
+    It is what dbos would make by itself, but for the SQLite in use. Raises MachineError when that is too old.
     """
     engine = _sqlite_engine(file, pool_size=connections, max_overflow=0, pool_pre_ping=True)
     sa.event.listen(engine, "connect", _prepare_durable)
@@ -94,17 +94,17 @@ def insert_of(engine: sa.Engine) -> Any:
 
 def _postgresql_url(text: Secret) -> sa.URL:
     hint = "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters percent-encoded (@ is %40), "
-    hint += "in ORCH_DATABASE or as `database` of config.yaml in orch's home; `orch doctor` tells which is used"
+    hint += "in ORCH_DATABASE or as `database` of config.yaml in orch's home"
     try:
         url = sa.make_url(text.reveal())
     except (sa.exc.ArgumentError, ValueError):
-        raise ConfigurationError("the URL of the database cannot be understood", hint=hint) from None
+        raise MachineError("the URL of the database cannot be understood", hint=hint) from None
     if url.drivername not in _POSTGRESQL:
-        raise ConfigurationError("the database must be a PostgreSQL database", hint=hint)
+        raise MachineError("the database must be a PostgreSQL database", hint=hint)
     if text.reveal().count("@") > 1 or not _HOST.fullmatch(url.host or ""):
-        raise ConfigurationError("the URL of the database cannot be understood", hint=hint)
+        raise MachineError("the URL of the database cannot be understood", hint=hint)
     if not url.database:
-        raise ConfigurationError("the URL of the database does not name a database", hint=hint)
+        raise MachineError("the URL of the database does not name a database", hint=hint)
     return url.set(drivername="postgresql+psycopg")
 
 
@@ -148,11 +148,11 @@ def _unusable(what: str, file: str | None, dialect: str, said: str) -> StorageEr
     if dialect != "sqlite":
         named = "ORCH_DATABASE or config.yaml names it"
         hint = f"see that the database server runs, can be reached and lets this user in ({named})"
-        return StorageError(f"{what} cannot be used: {said}", hint=f"{hint}; `orch doctor` tells more")
+        return StorageError(f"{what} cannot be used: {said}", hint=hint)
     hindered = obstacle(Path(file)) if file else None
     if hindered is not None:
         found, remedy = hindered
-        return StorageError(f"{what} cannot be used: {found} ({said})", hint=f"{remedy}; `orch doctor` tells more")
+        return StorageError(f"{what} cannot be used: {found} ({said})", hint=remedy)
     if "locked" in said:
         hint = "another program holds it: end that, or try again when it has ended"
     elif "full" in said:
@@ -161,4 +161,4 @@ def _unusable(what: str, file: str | None, dialect: str, said: str) -> StorageEr
         hint = f"{file} is damaged: restore it from a backup, or move it away to begin anew"
     else:
         hint = "try again"
-    return StorageError(f"{what} cannot be used: {said}", hint=f"{hint}; `orch doctor` tells more")
+    return StorageError(f"{what} cannot be used: {said}", hint=hint)

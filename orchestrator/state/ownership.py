@@ -142,9 +142,7 @@ class FileOwner:
             return path.open("a")
         except OSError as error:
             what, remedy = why_unwritable(path, error)
-            raise StorageError(
-                f"cannot make the lock file {path}: {what}", hint=f"{remedy}; `orch doctor` tells more"
-            ) from error
+            raise StorageError(f"cannot make the lock file {path}: {what}", hint=remedy) from error
 
     @staticmethod
     def _lock(handle: IO[str], kind: int) -> bool:

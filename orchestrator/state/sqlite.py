@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from orchestrator.errors import ConfigurationError
+from orchestrator.errors import MachineError
 
 NEEDED = (3, 35, 0)
 """The oldest SQLite that works: ``RETURNING`` came with it (https://sqlite.org/lang_returning.html)."""
@@ -36,17 +36,17 @@ LOCK_WAIT_SECONDS = 60
 def driver() -> ModuleType:
     """The DB-API module that SQLite databases are opened with: Python's own, or a newer one where that is too old.
 
-    Raises ConfigurationError when all there are are too old.
+    Raises MachineError when all there are are too old.
     """
     found = _drivers()
     good = next((module for module in found if _version(module) >= WANTED), None)
     best = good or max(found, key=_version, default=None)
     if best is None or _version(best) < NEEDED:
         has = f"SQLite {best.sqlite_version}" if best is not None else "no SQLite"
-        raise ConfigurationError(
+        raise MachineError(
             f"this Python has {has}, and orch needs SQLite {_shown(NEEDED)} or newer",
             hint="install the package sqlean.py beside orch, use a Python with a newer SQLite (uv's Pythons have one), "
-            "or keep the state in PostgreSQL (ORCH_DATABASE); `orch doctor` shows what is there",
+            "or keep the state in PostgreSQL (ORCH_DATABASE)",
         )
     return best
 

@@ -737,9 +737,7 @@ class Store:
             with self._write() as connection:
                 connection.execute(sa.insert(t.events), rows)
         except sa.exc.IntegrityError as error:  # nothing of an event can clash, so the database itself refuses it
-            raise StorageError(
-                f"the state database cannot be used: {error.orig}", hint="`orch doctor` tells what is the matter"
-            ) from error
+            raise StorageError(f"the state database cannot be used: {error.orig}") from error
 
     def events(
         self,

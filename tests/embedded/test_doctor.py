@@ -79,6 +79,18 @@ def _torn_configuration(orch: Orch) -> dict[str, str]:
     return {}
 
 
+def _configuration_elsewhere(orch: Orch) -> dict[str, str]:
+    orch.home.mkdir()
+    (orch.home / "config.yaml").symlink_to(orch.folder / "gone" / "config.yaml")
+    return {}
+
+
+def _sites_elsewhere(orch: Orch) -> dict[str, str]:
+    orch.home.mkdir()
+    (orch.home / "sites.yaml").symlink_to(orch.folder / "gone.yaml")
+    return {}
+
+
 def _a_password_in_no_url(orch: Orch) -> dict[str, str]:
     return {"ORCH_DATABASE": "mysql://me:hidden@127.0.0.1/x"}
 
@@ -154,6 +166,12 @@ def _home_open_to_others(orch: Orch) -> dict[str, str]:
     return {}
 
 
+def _home_that_others_read(orch: Orch) -> dict[str, str]:
+    orch.home.mkdir()
+    orch.home.chmod(0o755)
+    return {}
+
+
 def _no_sqlite(orch: Orch) -> dict[str, str]:
     hidden = "raise ImportError('No module named _sqlite3', name='_sqlite3')\n"
     _file(orch.folder / "lib" / "sqlite3" / "__init__.py", hidden)
@@ -175,6 +193,7 @@ TROUBLES = [
     (_home_is_a_file, "home", "fault", "a file is where a folder belongs"),
     (_unknown_setting, "configuration", "fault", "config.yaml:2:1: error: 'retension' is no setting"),
     (_torn_configuration, "configuration", "fault", "config.yaml:2:1"),
+    (_configuration_elsewhere, "configuration", "fault", "config.yaml is a link that leads nowhere"),
     (_a_password_in_no_url, "database", "fault", "must be a PostgreSQL database"),
     (_torn_database, "database", "fault", "state.sqlite"),
     (_torn_durable_database, "database", "fault", "dbos.sqlite"),
@@ -184,12 +203,15 @@ TROUBLES = [
     (_vault_away, "secrets", "fault", "cannot be reached"),
     (_zone, "time zone", "warning", "'Europe/Atlantis'"),
     (_no_programs, "ssh", "warning", "not on PATH"),
+    (_no_programs, "bash", "warning", "not on PATH"),
     (_an_ssh_that_fails, "ssh", "warning", "symbol lookup error"),
     (_wrong_sites, "sites", "warning", "conection"),
+    (_sites_elsewhere, "sites", "fault", "sites.yaml is a link that leads nowhere"),
     (_an_engine_that_is_not_there, "sites", "warning", "ch-run"),
     (_lost_key_of_secrets, "secrets", "fault", "key of the secret store is missing"),
     (_open_secrets, "secrets", "warning", "others may read"),
     (_home_open_to_others, "home", "warning", "others may write"),
+    (_home_that_others_read, "home", "note", "others may read"),
     (_no_sqlite, "sqlite", "fault", "no SQLite"),
     (_no_vault_library, "secrets", "fault", "it is broken"),
     (_no_dbos, "dbos", "fault", "undefined symbol"),
@@ -197,7 +219,9 @@ TROUBLES = [
 
 
 @pytest.mark.parametrize(
-    ("seed", "name", "state", "said"), TROUBLES, ids=[seed.__name__.strip("_") for seed, *_ in TROUBLES]
+    ("seed", "name", "state", "said"),
+    TROUBLES,
+    ids=[f"{seed.__name__.strip('_')}-{name}" for seed, name, *_ in TROUBLES],
 )
 def test_a_trouble_is_named(
     seed: Callable[[Orch], dict[str, str]], name: str, state: str, said: str, orch: Orch
@@ -206,9 +230,36 @@ def test_a_trouble_is_named(
     found = rows(orch, **environment)
     assert (found[name]["state"], said in found[name]["found"]) == (state, True), found[name]
     assert "hidden" not in str(found)
+    assert "orch doctor" not in str(found)  # it need not name itself
     others = [row for row in found.values() if row["state"] == "fault" and row["name"] != name]
     related = {"database": ("dbos", "sqlite"), "dbos": ("database",), "sqlite": ("database", "dbos")}
     assert [row for row in others if row["name"] not in related.get(name, ())] == []
+
+
+MET = [
+    (_home_is_a_file, ("list",)),
+    (_a_password_in_no_url, ("list",)),
+    (_torn_database, ("list",)),
+    (_newer_database, ("list",)),
+    (_postgresql_away, ("list",)),
+    (_vault_away, ("secrets", "list")),
+    (_no_sqlite, ("list",)),
+]
+
+
+@pytest.mark.parametrize(("seed", "words"), MET, ids=[seed.__name__.strip("_") for seed, _ in MET])
+def test_the_command_that_meets_a_trouble_names_the_doctor(
+    seed: Callable[[Orch], dict[str, str]], words: tuple[str, ...], orch: Orch
+) -> None:
+    environment = seed(orch)
+    said = orch(*words, status=None, **environment)
+    assert said.returncode in (1, 2)
+    assert said.stderr.count("orch doctor") == 1, said.stderr
+
+
+def test_a_home_that_was_not_there_is_told(orch: Orch) -> None:
+    assert "made just now" in rows(orch)["home"]["found"]
+    assert "made just now" not in rows(orch)["home"]["found"]
 
 
 def test_an_ansible_that_is_broken(orch: Orch, tmp_path: Path) -> None:

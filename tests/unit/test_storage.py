@@ -87,7 +87,7 @@ def test_what_sqlite_says_is_followed_by_what_to_do(said: str, hint: str, tmp_pa
     error = unusable("the state database", tmp_path / "state.sqlite", said)
     assert said in error.message
     assert hint in (error.hint or "")
-    assert "orch doctor" in (error.hint or "")
+    assert (error.advice or "").endswith("; `orch doctor` tells more")
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 500, b"SQLite format 3\0" + b"\xff" * 9000])

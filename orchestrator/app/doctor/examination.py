@@ -22,6 +22,8 @@ class _Base:
 
     folder: Path | None = None
     settings: Settings | None = None
+    made: bool = False
+    """Whether the home was not there before."""
 
 
 def examine(
@@ -33,7 +35,7 @@ def examine(
     first = findings([("configuration", partial(_settings, base, environment, named_home, sites_file))], LIMIT / 2)
     if base.folder is None or (base.settings is None and not any(item.name == "configuration" for item in first)):
         return first + findings(_machine(environment))
-    return first + findings([*_machine(environment), *_of_home(base.folder, base.settings), *_around(base.settings)])
+    return first + findings([*_machine(environment), *_of_home(base), *_around(base.settings)])
 
 
 def _settings(
@@ -47,6 +49,7 @@ def _settings(
         return State.OK, str(file) if file.exists() else f"the defaults; {file} is not there"
 
     folder = home_folder(environment, named)
+    base.made = not folder.exists()
     try:
         make_home(folder)
     except ConfigurationError as error:
@@ -67,12 +70,14 @@ def _machine(environment: Mapping[str, str]) -> list[Check]:
     ]
 
 
-def _of_home(folder: Path, settings: Settings | None) -> list[Check]:
+def _of_home(base: _Base) -> list[Check]:
     from orchestrator.app.settings import Settings as Defaults
 
-    used = settings or Defaults(folder, folder)
+    folder = base.folder
+    assert folder is not None
+    used = base.settings or Defaults(folder, folder)
     return [
-        ("home", lambda: home.owner(folder)),
+        ("home", lambda: home.owner(folder, base.made)),
         ("space", lambda: home.space(folder)),
         ("file system", lambda: home.file_system(folder)),
         ("files of runs", lambda: home.runs(used)),

@@ -47,11 +47,11 @@ def temporary(environment: Mapping[str, str]) -> Found:
     return State.OK, tempfile.gettempdir()
 
 
-def owner(folder: Path) -> Found:
-    """Whose the home is, and who may read and write there."""
+def owner(folder: Path, made: bool = False) -> Found:
+    """Whose the home is, and who may read and write there; ``made``: whether that was done just now."""
     found = folder.stat()
     mode = stat.S_IMODE(found.st_mode)
-    said = f"{folder} of {user_name(found.st_uid)}, mode {mode:04o}"
+    said = f"{folder} of {user_name(found.st_uid)}, mode {mode:04o}{', made just now' if made else ''}"
     user = user_name()
     if not stat.S_ISDIR(found.st_mode):
         return State.FAULT, f"{folder} is not a folder", _ELSEWHERE
@@ -65,6 +65,8 @@ def owner(folder: Path) -> Found:
         )
     if mode & 0o022:
         return State.WARNING, f"{said}: others may write there", f"chmod go-w {folder}"
+    if mode & 0o011:
+        return State.NOTE, f"{said}: others may read what workflows print and record", f"chmod 700 {folder}"
     return State.OK, said
 
 

@@ -11,6 +11,12 @@ from orchestrator.app.doctor.finding import Finding, State
 _SECONDS = 10
 
 _SINGLE = {
+    "bash": (
+        ["--version"],
+        State.WARNING,
+        "scripts as operations, and workflows that run on this machine",
+        "install bash",
+    ),
     "ssh": (
         ["-V"],
         State.WARNING,

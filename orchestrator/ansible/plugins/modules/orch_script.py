@@ -163,7 +163,9 @@ def _command(arguments: dict[str, Any], given: int, descriptor: int, own: str) -
         return [sys.executable, "-c", IN_PYTHON, *words]
     bash = shutil.which("bash")
     if bash is None:
-        raise ValueError("there is no bash")
+        raise ValueError(
+            "there is no bash on PATH: install it on the machine where this runs (`orch doctor` looks at orch's own)"
+        )
     for name in names:
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a variable of bash")
