@@ -233,8 +233,10 @@ BAD_OCCURRENCES = _code(
 BAD_CONSTRAINT = _code(
     "T0305",
     "Constraint not understood",
-    "A constraint clause has an unknown operator, or a value that does not fit the operator or the type.",
-    "Check the operator and the type of its value.",
+    "A constraint clause has an unknown operator, or a value that does not fit the operator or the type. A `pattern` "
+    "is a regular expression of RE2 that the whole value matches: it does not look around and has no back references; "
+    r"`\d`, `\w`, `\s` and `\b` know ASCII, `\pL` is a letter and `\pN` a digit of any script.",
+    "Check the operator and the type of its value; patterns are in https://github.com/google/re2/wiki/Syntax.",
 )
 BAD_REFINEMENT = _code(
     "T0306",

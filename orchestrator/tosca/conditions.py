@@ -67,7 +67,7 @@ def _met(value: Value, operator: str, bound: Value, type_name: str) -> bool:
         raise ValueError(f"there is no constraint operator {operator!r}" + (f": {hint}" if hint else ""))
     fault = fault_of(operator, tree_of(bound, _NOWHERE))
     if fault is not None:
-        raise ValueError(f"{operator} needs {fault}, not {bound!r}")
+        raise ValueError(str(fault))
     if operator == "pattern":
         return holds(Constraint(operator, str(bound)), value, "string")
     known = type_name if type_name in SIMPLE_TYPES and type_name != "any" else _guessed(value, bound)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from orchestrator.model.problems import Problems
 from orchestrator.model.topology import Constraint
 from orchestrator.model.values import Value
 from orchestrator.tosca import codes
 from orchestrator.tosca.fields import named_items
 from orchestrator.tosca.names import did_you_mean
-from orchestrator.tosca.patterns import NotBounded, read_pattern
+from orchestrator.tosca.patterns import NoPattern, read_pattern
 from orchestrator.tosca.scalars import SIMPLE_TYPES, NotOfType, sort_key
 from orchestrator.tosca.tree import List, Scalar, Tree, kind_of, plain_value
 
@@ -28,14 +30,38 @@ def read_constraints(tree: Tree | None, type_name: str, problems: Problems) -> t
             continue
         fault = fault_of(key.text, value)
         if fault is not None:
-            problems.error(codes.BAD_CONSTRAINT, f"{key.text} needs {fault}, not {kind_of(value)}", value.span)
+            problems.error(codes.BAD_CONSTRAINT, fault.text, value.span, fault.remedy)
             continue
         found.append(Constraint(key.text, _typed(value, type_name, key.text), key.span))
     return tuple(found)
 
 
-def fault_of(operator: str, value: Tree) -> str | None:
-    """What a clause needs instead of its value; None when the value is right."""
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with the value of a clause, and what to do."""
+
+    text: str
+    remedy: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.text}: {self.remedy}" if self.remedy else self.text
+
+
+def fault_of(operator: str, value: Tree) -> Fault | None:
+    """What is wrong with the value of a clause; None when it is right."""
+    needed = _needed(operator, value)
+    if needed is not None:
+        return Fault(f"{operator} needs {needed}, not {kind_of(value)}")
+    if operator == "pattern" and isinstance(value, Scalar):
+        try:
+            read_pattern(value.text)
+        except NoPattern as error:
+            return Fault(f"pattern needs a regular expression of RE2, not {kind_of(value)}: {error}", error.remedy)
+    return None
+
+
+def _needed(operator: str, value: Tree) -> str | None:
+    """The shape that the value of a clause lacks."""
     if operator == "in_range":
         return None if isinstance(value, List) and len(value.items) == 2 else "a list of two bounds"
     if operator == "valid_values":
@@ -44,21 +70,9 @@ def fault_of(operator: str, value: Tree) -> str | None:
         native = value.native if isinstance(value, Scalar) else None
         return None if isinstance(native, int) and native >= 0 else "a whole number that is not negative"
     if operator == "pattern":
-        return _pattern_fault(value)
+        return None if isinstance(value, Scalar) else "a regular expression"
     if operator in ("greater_than", "greater_or_equal", "less_than", "less_or_equal", "schema"):
         return None if isinstance(value, Scalar) else "a single value"
-    return None
-
-
-def _pattern_fault(value: Tree) -> str | None:
-    if not isinstance(value, Scalar):
-        return "a regular expression"
-    try:
-        read_pattern(value.text)
-    except NotBounded:
-        return "a simpler regular expression: matching this one could take for ever"
-    except ValueError:
-        return "a regular expression"
     return None
 
 
@@ -126,7 +140,8 @@ def _met(constraint: Constraint, value: Value, type_name: str, *, unlike: bool) 
     if operator in _LENGTHS:
         return _length_met(operator, bound, value) if isinstance(value, str | list | dict) else unlike
     if operator == "pattern":
-        return read_pattern(bound).matches(str(value))
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        return read_pattern(bound).matches(text)
     if operator == "in_range":
         values = value if isinstance(value, list) else [value]
         return all(

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from orchestrator.model.problems import Problems
 from orchestrator.tosca import grammar
-from orchestrator.tosca.constraints import OPERATORS
+from orchestrator.tosca.constraints import OPERATORS, Fault, fault_of
 from orchestrator.tosca.fields import as_map, check_keynames
-from orchestrator.tosca.tree import List, Map, Scalar, Tree, kind_of
+from orchestrator.tosca.names import did_you_mean
+from orchestrator.tosca.tree import List, Map, Tree, kind_of
 
 
 def check_triggers(triggers: Map | None, problems: Problems) -> None:
@@ -23,10 +24,10 @@ def check_triggers(triggers: Map | None, problems: Problems) -> None:
             check_keynames(schedule, grammar.SCHEDULE, "a schedule", problems)
 
 
-def clause_faults(tree: Tree) -> Iterator[tuple[str, Tree]]:
+def clause_faults(tree: Tree) -> Iterator[tuple[Fault, Tree]]:
     """What makes no sense in a condition clause, with its place."""
     if not isinstance(tree, Map):
-        yield f"a condition is a map of an attribute and its constraints, not {kind_of(tree)}", tree
+        yield Fault(f"a condition is a map of an attribute and its constraints, not {kind_of(tree)}"), tree
         return
     for key, body in tree.items():
         inner = body.items if isinstance(body, List) else [body]
@@ -37,7 +38,11 @@ def clause_faults(tree: Tree) -> Iterator[tuple[str, Tree]]:
                 yield from _operator_faults(part)
 
 
-def _operator_faults(constraint: Map) -> Iterator[tuple[str, Scalar]]:
-    for key, _ in constraint.items():
+def _operator_faults(constraint: Map) -> Iterator[tuple[Fault, Tree]]:
+    for key, value in constraint.items():
         if key.text not in OPERATORS:
-            yield f"there is no constraint operator {key.text!r}", key
+            yield Fault(f"there is no constraint operator {key.text!r}", did_you_mean(key.text, OPERATORS)), key
+            continue
+        fault = fault_of(key.text, value)
+        if fault is not None:
+            yield fault, value

@@ -140,8 +140,9 @@ class WorkflowReader:
         """Condition clauses, as data."""
         items = [tree] if isinstance(tree, Map) else as_list(tree, what, self._problems)
         for item in items:
-            for message, place in clause_faults(item):
-                self._problems.error(codes.BAD_CONSTRAINT, message, place.span, "see 3.6.25 of the Simple Profile")
+            for fault, place in clause_faults(item):
+                hint = fault.remedy or "see 3.6.25 of the Simple Profile"
+                self._problems.error(codes.BAD_CONSTRAINT, fault.text, place.span, hint)
         return tuple(plain_value(item) for item in items)
 
     def _check_target(self, target: Scalar | None) -> bool:

@@ -20,6 +20,7 @@ NEWEST_TESTED = {
     "click": "8.5",
     "cryptography": "50.0",
     "dbos": "3.4",
+    "google-re2": "1.1",
     "hvac": "2.4",
     "jinja2": "3.1",
     "msgspec": "0.22",

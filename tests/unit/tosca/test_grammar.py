@@ -188,6 +188,17 @@ def test_what_is_no_place_for_an_operation(host: str, tmp_path: Path) -> None:
             "T0305",
             "bigger",
         ),
+        (
+            "  workflows: { w: { preconditions: [ { target: n, condition: [ { a: { pattern: '(?!b)' } } ] } ] } }",
+            "T0305",
+            "regular expression",
+        ),
+        (
+            "  workflows: { w: { steps: { s: { target: n, filter: [ not: [ { a: [ { in_range: 1 } ] } ] ], "
+            "activities: [ set_state: x ] } } } }",
+            "T0305",
+            "two bounds",
+        ),
         ("  relationship_templates: { r: { type: tosca.relationships.Nothing } }", "T0301", "Nothing"),
     ],
 )
