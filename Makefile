@@ -6,7 +6,8 @@
 #   make docs    write the generated pages: docs/types, docs/problems.md
 #   make matrix  build the wheel, and try it with every Python that is there, newest and oldest dependencies
 #   make wheelhouse   one archive per kind of machine, for clusters without the internet
-#   make crash   kill orch again and again: RUNS=200 SEED=1 WORKERS=0 DATABASE=sqlite
+#   make crash   kill orch, its Ansible and its jobs again and again: RUNS=200 SEED=1 LANES=2 WORKERS=0 DATABASE=sqlite
+#                SITE=local; SITE=slurm has the jobs run on a Slurm cluster that it sets up (Debian 12, root)
 #   make bench   measure orch beside xOpera
 #   make clean   remove .venv, .demo and caches
 
@@ -19,7 +20,9 @@ endif
 BIN := .venv/bin
 RUNS ?= 200
 SEED ?= 1
+LANES ?= 2
 WORKERS ?= 0
+SITE ?= local
 DATABASE ?= sqlite
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -65,7 +68,7 @@ wheelhouse: .venv/.developer
 	@$(BIN)/python release/wheelhouse.py
 
 crash: .venv/.developer
-	@PYTHONPATH=tests $(BIN)/python -m crash --runs $(RUNS) --seed $(SEED) --workers $(WORKERS) --database $(DATABASE)
+	@PYTHONPATH=tests $(BIN)/python -m crash --runs $(RUNS) --seed $(SEED) --lanes $(LANES) --workers $(WORKERS) --database $(DATABASE) --site $(SITE)
 
 bench: .venv/.developer
 	@$(BIN)/python -m benchmarks

@@ -12,8 +12,9 @@ from typing import Any, NotRequired, TypedDict
 from dbos import DBOS, DBOSClient, DBOSConfig, SetWorkflowID
 
 from orchestrator.engine.attempt import Durable
+from orchestrator.errors import StorageError
 from orchestrator.model.values import Secret
-from orchestrator.state import open_durable_database, unusable
+from orchestrator.state import DURABLE, open_durable_database, unusable
 
 # Set by hand: the default is a hash of the code, and any edit would strand every waiting execution.
 APPLICATION_VERSION = "1"
@@ -172,9 +173,11 @@ def _translated(database: Path | Secret | None) -> Iterator[None]:
     assert database is not None
     try:
         yield
+    except StorageError:
+        raise
     except Exception as error:
         said = getattr(error, "orig", None) or error
-        raise unusable("the database of durable executions", database, str(said)) from error
+        raise unusable(DURABLE, database, str(said)) from error
 
 
 def _queue(executor_id: str) -> str:

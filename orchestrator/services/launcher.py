@@ -20,7 +20,7 @@ job.json       the job as submitted, and its files beside it
 lock           held (flock) by the job's supervisor as long as it lives
 started        made exclusively before the program is run: who supervises it, so a job never runs twice
 output.log     standard output and error of the program
-cancel         somebody wants the job ended
+cancel         somebody wants the job ended; its supervisor hears of it by SIGUSR1
 exit.json      how it ended; comes by rename, so it is there whole or not at all
 status.json    optional, by the program: {"status", "message"}, where it is
 result.json    optional, by the program: what it made
@@ -71,6 +71,9 @@ CANCEL_GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 LEFTOVER_GRACE = 2.0  # the same for what a finished program left running
 KILL_TIMEOUT = 15.0  # seconds that processes get to disappear after SIGKILL
 STDIN_SIZE = 60000  # bytes that a pipe takes before anybody reads
+_ASKED = signal.SIGUSR1  # tells a supervisor that there is the file "cancel"
+_HEARD = (signal.SIGCHLD, signal.SIGTERM, _ASKED)
+_ENDED = (1, 2, 3)  # CLD_EXITED, CLD_KILLED and CLD_DUMPED of waitid(2); not all of them have names in Python 3.6
 STALE_FOLDER = 3600.0  # seconds after which an unfinished hidden folder is rubbish of a dead submission
 
 
@@ -316,6 +319,7 @@ def _supervise(folder: str, report: int) -> None:
     """Take the job, run its program, write how it ended. ``report`` is the pipe to the submission that waits."""
     if os.fork():
         os._exit(0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)  # they are waited for; none may come before that and be lost
     try:
         try:
             lock = _take_lock(folder)
@@ -365,6 +369,7 @@ def _mark_started(folder: str) -> bool:
     _write(os.path.join(folder, EXIT + ".new"), " " * 4095 + "\n")
     mine = {"pid": os.getpid(), "start": start_time(os.getpid()), "boot": _boot(), "host": socket.gethostname()}
     mine["started"] = _now()
+    mine["hears"] = True
     new = os.path.join(folder, f".started.{os.getpid()}")
     try:
         _write(new, json.dumps(mine))
@@ -388,32 +393,27 @@ def _mark_started(folder: str) -> bool:
 def _run(folder: str) -> None:
     job = _read(folder, JOB) or {}
     if _has(folder, CANCEL):
-        _finish(folder, None, None, "cancelled before it started")
+        _finish(folder, None, None, "cancelled before it started", cancelled=True)
         return
-    signal.signal(signal.SIGTERM, _on_terminate)
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: whoever loses its parent among the job's processes becomes our child
     code: Optional[int] = None
     killer: Optional[int] = None
     detail = ""
+    cancelled = False
     try:
         leader = _spawn(folder, job)
         if isinstance(leader, int):
-            raw = _reap(leader)
+            raw, cancelled = _until_end(folder, leader)
             code = os.WEXITSTATUS(raw) if os.WIFEXITED(raw) else None
             killer = os.WTERMSIG(raw) if os.WIFSIGNALED(raw) else None
         else:
             code, detail = leader
     except _Terminated:
         killer, detail = int(signal.SIGTERM), "the job's supervisor was told to end (shutdown of the machine?)"
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _end_leftovers(folder)
-    _finish(folder, code, killer, detail)
-
-
-def _on_terminate(_number: int, _frame: Any) -> None:
-    raise _Terminated
+    _finish(folder, code, killer, detail, cancelled)
 
 
 def _spawn(folder: str, job: Dict[str, Any]) -> Any:
@@ -436,7 +436,7 @@ def _spawn(folder: str, job: Dict[str, Any]) -> Any:
             start_new_session=True,
             preexec_fn=_in_program,
         )
-        process.returncode = 0  # it is reaped by _reap, among all others
+        process.returncode = 0  # it is reaped by _Children, among all others
         return process.pid
     except FileNotFoundError:
         detail, code = f"command not found: {job['argv'][0]}", 127
@@ -457,34 +457,74 @@ def _in_program() -> None:
     _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def _reap(leader: int) -> int:
-    """The wait status of the program; whoever else ends meanwhile is reaped."""
-    while True:
-        pid, raw = os.waitpid(-1, 0)
-        if pid == leader:
-            return raw
+class _Children:
+    """The program, and whoever of the job has lost its parent: all that the supervisor has to reap."""
+
+    def __init__(self, folder: str, leader: int = 0) -> None:
+        self._folder = folder
+        self._leader = leader
+        self.status: Optional[int] = None
+        """The wait status of the program, when it has ended."""
+
+    def reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, raw = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self._leader:
+                    self.status = raw
+
+    def end_all(self, grace: float) -> None:
+        """End all processes of the job, as far as that can be done."""
+
+        def left() -> List[_Process]:
+            self.reap()
+            return _processes_of(self._folder, os.getpid())
+
+        with contextlib.suppress(LauncherError):
+            _end(left, grace)
+
+
+def _until_end(folder: str, leader: int) -> Tuple[int, bool]:
+    """The wait status of the program, and whether a cancellation ended it: it may come when the program just ends."""
+    children = _Children(folder, leader)
+    told = False
+    while children.status is None:
+        number = signal.sigwait(_HEARD)
+        if number == signal.SIGTERM:
+            raise _Terminated
+        if number == _ASKED and _is_stopped(leader):
+            told = True
+            children.end_all(_grace(folder))
+        children.reap()
+    # whoever asked may have been the one to end it
+    return children.status, told or (os.WIFSIGNALED(children.status) and _has(folder, CANCEL))
+
+
+def _is_stopped(leader: int) -> bool:
+    """Stop the program; False when it has ended, for what is stopped does not end by itself any more."""
+    os.kill(leader, signal.SIGSTOP)  # it is not reaped, so nobody else has its pid
+    seen = os.waitid(os.P_PID, leader, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
+    return seen is not None and seen.si_code not in _ENDED
+
+
+def _grace(folder: str) -> float:
+    """The seconds that whoever cancels gives the processes to end."""
+    asked = _read(folder, CANCEL)
+    return float(asked.get("grace", CANCEL_GRACE)) if asked is not None else LEFTOVER_GRACE
 
 
 def _end_leftovers(folder: str) -> None:
-    asked = _read(folder, CANCEL)
-    grace = asked.get("grace", CANCEL_GRACE) if asked else LEFTOVER_GRACE
-
-    def left() -> List[_Process]:
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        return _processes_of(folder, os.getpid())
-
-    with contextlib.suppress(LauncherError):
-        _end(left, grace)
+    _Children(folder).end_all(_grace(folder))
 
 
-def _finish(folder: str, code: Optional[int], number: Optional[int], detail: str) -> None:
+def _finish(folder: str, code: Optional[int], number: Optional[int], detail: str, cancelled: bool) -> None:
     """Write how the job ended, into the room that was kept for it, then by rename."""
     end = {
         "exit_code": code,
         "signal": _signal_name(number),
-        "cancelled": _has(folder, CANCEL),
+        "cancelled": cancelled,
         "detail": detail[:2000],
         "ended": _now(),
     }
@@ -598,8 +638,8 @@ def _is_locked(folder: str) -> bool:
 def cancel(root: _Path, token: str, grace: float = CANCEL_GRACE) -> Status:
     """End all processes of the job (SIGTERM, ``grace`` seconds, SIGKILL) and wait until they are gone.
 
-    A job that was not started yet never starts; one that has ended stays as it is. What is left of one whose folder or
-    supervisor is gone is found by its mark.
+    A job that was not started yet never starts; one that has ended, or ends by itself just then, is as it ended. What
+    is left of one whose folder or supervisor is gone is found by its mark.
 
     Raises :class:`LauncherError` when some process cannot be ended.
     """
@@ -624,14 +664,17 @@ def _still_there(folder: str) -> List[_Process]:
     supervisor = begun["pid"] if begun and _is_alive(folder, begun) else 0
     found = _processes_of(folder, supervisor)
     if supervisor and not _has(folder, EXIT):
-        found.append(_Process(supervisor, 0, "supervisor", 0))
+        found.append(_Process(supervisor, 0, "listener" if begun and begun.get("hears") else "supervisor", 0))
     elif not begun and _is_locked(folder):  # it has the job but has not said so yet; it will see the cancellation
         found.append(_Process(0, 0, "supervisor", 0))
     return found
 
 
 def _end(find: Callable[[], List[_Process]], grace: float) -> None:
-    """SIGTERM to all that ``find`` finds, after ``grace`` seconds SIGKILL, until nothing is found any more."""
+    """SIGTERM to all that ``find`` finds, after ``grace`` seconds SIGKILL, until nothing is found any more.
+
+    A supervisor that listens gives the SIGTERM itself: it alone can tell whether the program had ended before.
+    """
     begin = time.monotonic()
     told: Set[Tuple[int, int]] = set()
     while True:
@@ -642,12 +685,18 @@ def _end(find: Callable[[], List[_Process]], grace: float) -> None:
         if elapsed > grace + KILL_TIMEOUT:
             pids = ", ".join(str(p.pid) for p in found)
             raise LauncherError(f"these processes do not end, not even by SIGKILL: {pids}")
+        heard = any(process.state == "listener" for process in found)
         for process in found:
             if process.state == "supervisor":
                 continue
-            if elapsed >= grace:
+            if process.state == "listener":
+                if (process.pid, 0) not in told:
+                    told.add((process.pid, 0))
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process.pid, _ASKED)
+            elif elapsed >= grace:
                 _send(process, signal.SIGKILL)
-            elif (process.pid, process.start) not in told:
+            elif not heard and (process.pid, process.start) not in told:
                 told.add((process.pid, process.start))
                 _send(process, signal.SIGTERM)
                 _send(process, signal.SIGCONT)  # one that is stopped would not see the first

@@ -4,7 +4,7 @@ It stores and finds records; it must never know what they mean (no TOSCA, no Ans
 """
 
 from orchestrator.state.advisory import AdvisoryOwner
-from orchestrator.state.databases import compact, open_durable_database, unusable
+from orchestrator.state.databases import DURABLE, compact, open_durable_database, unusable
 from orchestrator.state.inspection import (
     ServerFound,
     journal_mode,
@@ -36,6 +36,7 @@ from orchestrator.state.records import (
 from orchestrator.state.store import Store
 
 __all__ = [
+    "DURABLE",
     "AdvisoryOwner",
     "CancelRequest",
     "Deployment",

@@ -23,7 +23,10 @@ from orchestrator.state.tables import SCHEMA
 _COMPACT_SECONDS = 10
 """How long to wait for others who work with a database before it is compacted."""
 
+DURABLE = "the database of durable executions"
+
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
+_LOCKED = re.compile("database( table)? is locked")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]*")
 # a server or a network that is gone must be noticed in seconds, not after TCP's two hours
 _NOTICED_SOON = {
@@ -56,11 +59,20 @@ def open_database(database: Path | Secret, **options: Any) -> sa.Engine:
 def open_durable_database(file: Path, connections: int) -> sa.Engine:
     """SQLAlchemy's engine for the SQLite file that belongs to dbos, with as many connections at the most.
 
-    It is what dbos would make by itself, but for the SQLite in use. Raises MachineError when that is too old.
+    It is what dbos would make by itself, but for the SQLite in use, and that the wait for a lock has an end: what is
+    done with it raises StorageError then. Raises MachineError when the SQLite that is there is too old.
     """
     engine = _sqlite_engine(file, pool_size=connections, max_overflow=0, pool_pre_ping=True)
     sa.event.listen(engine, "connect", _prepare_durable)
+    sa.event.listen(engine, "handle_error", partial(_end_wait, file))
     return engine
+
+
+def _end_wait(file: Path, context: sa.engine.ExceptionContext) -> None:
+    """Raises StorageError for a lock that was waited for in vain: dbos would wait again, and for ever."""
+    if _LOCKED.match(str(context.original_exception)):
+        said = f"it was locked for {sqlite.LOCK_WAIT_SECONDS} s"
+        raise unusable(DURABLE, file, said) from context.original_exception
 
 
 def compact(file: Path) -> bool:

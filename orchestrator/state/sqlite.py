@@ -53,7 +53,7 @@ def driver() -> ModuleType:
 
 def prepare(connection: Any) -> None:
     """Have a new connection wait for locks, and know the functions that newer versions have."""
-    connection.execute(f"PRAGMA busy_timeout={LOCK_WAIT_SECONDS * 1000}")
+    connection.execute(f"PRAGMA busy_timeout={round(LOCK_WAIT_SECONDS * 1000)}")
     if _version(driver()) < WANTED:
         connection.create_function("unixepoch", -1, _unixepoch)
 

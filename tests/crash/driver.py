@@ -11,20 +11,23 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from crash.scenario import JOBS, Blow, Kill, Kind, Move, Scenario, scenarios
-from crash.traces import JOB, Step, Traces, family, processes_with, steps_of, untrue
+from crash.grounds import Ground, Local
+from crash.processes import arguments_of, commands_with, family, kill, line, processes_with, send
+from crash.scenario import ACTS, JOBS, Act, Kind, Move, Scenario, scenarios
+from crash.traces import JOB, Harm, Step, Traces, falsely_said, repeated_jobs, steps_of, untrue
 from crash.workers import Worker, Workers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORKLOAD = Path(__file__).with_name("workload")
-COMMAND_LIMIT = 300.0
+COMMAND_LIMIT = 120.0
 """Seconds after which a command counts as hanging."""
 LAST_MOVES = 6
 """Undisturbed commands after which an execution that has not ended counts as lost."""
@@ -32,15 +35,19 @@ SETTLING = 60.0
 """Seconds in which the processes of an execution that has ended must be gone."""
 PATIENCE = 600.0
 """Seconds in which workers, killed again and again, must bring an execution to an end."""
+_MOMENT = 60.0
+"""Seconds in which the moment that an act waits for must come; it is left out otherwise."""
 _BAD_SIGNS = ("Traceback (most recent call last)", "cannot go on", "this is a fault of orch")
+T = TypeVar("T")
 
 
 class Wrong(Enum):
     """What must never happen."""
 
     LOST = "lost"
-    UNTRUE = "wrongly done"
-    TWICE = "twice"
+    UNTRUE = "falsely said"
+    TWICE = "doubled"
+    HANG = "hangs"
     ORPHAN = "orphans"
     FAULT = "faults"
 
@@ -50,7 +57,8 @@ class Tally:
     """The figures of a crash test."""
 
     executions: int = 0
-    kills: int = 0
+    acts: Counter[Act] = field(default_factory=Counter)
+    slowest: float = 0.0
     wrong: list[tuple[Wrong, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -60,15 +68,25 @@ class Tally:
             if (kind, f"{token}: {what}") not in self.wrong:
                 self.wrong.append((kind, f"{token}: {what}"))
 
-    def killed(self) -> None:
-        """Count a kill."""
+    def acted(self, act: Act = Act.KILL) -> None:
+        """Count what was done."""
         with self.lock:
-            self.kills += 1
+            self.acts[act] += 1
+
+    def took(self, seconds: float) -> None:
+        """Remember the longest that a command took."""
+        with self.lock:
+            self.slowest = max(self.slowest, seconds)
 
     def line(self) -> str:
         """The figures in words."""
         counts = [f"{sum(k is kind for k, _ in self.wrong)} {kind.value}" for kind in Wrong]
-        return ", ".join([f"{self.executions} executions", f"{self.kills} kills", *counts])
+        done = f"{self.executions} executions, {self.acts.total()} acts of violence"
+        return ", ".join([done, *counts, f"the slowest command {self.slowest:.0f} s"])
+
+    def by_act(self) -> str:
+        """How often each act was done."""
+        return "; ".join(f"{act.value}: {self.acts[act]}" for act in Act if self.acts[act])
 
 
 @dataclass(frozen=True)
@@ -76,7 +94,8 @@ class Crash:
     """A crash test: where it takes place, and how.
 
     ``workers``: how many workers carry out what the commands only queue; 0: the commands do it themselves.
-    ``database``: the URL of a PostgreSQL database instead of files in the home.
+    ``database``: the URL of a PostgreSQL database instead of files in the home. ``disk``: the file system that the home
+    is on, when it may be filled. ``acts``, ``only``: see :func:`crash.scenario.scenarios`.
     """
 
     folder: Path
@@ -84,12 +103,18 @@ class Crash:
     lanes: int = 2
     workers: int = 0
     database: str | None = None
+    ground: Ground = field(default_factory=Local)
+    acts: tuple[Act, ...] = ACTS
+    only: Kind | None = None
+    disk: Path | None = None
     tally: Tally = field(default_factory=Tally)
+    marks: dict[str, str] = field(default_factory=dict)
+    """Which trace each execution leaves."""
 
     @property
     def home(self) -> Path:
         """The home of the orch that is killed."""
-        return self.folder / "home"
+        return (self.disk or self.folder) / "home"
 
     @property
     def work(self) -> Path:
@@ -101,11 +126,13 @@ class Crash:
         shutil.copytree(WORKLOAD, self.work)
         for name in ("traces", "fail", "jobs"):
             (self.work / name).mkdir()
-        self.orch("deploy", self.work / "topology.yaml", "--name", "main", "-i", f"folder={self.work}")
+        self.home.mkdir()
+        site = self.ground.prepare(self.home, self.data)
+        self.orch("deploy", self.work / "topology.yaml", "--name", "main", "-i", f"folder={self.work}", *site)
         groups: dict[int, list[Scenario]] = {}
-        for scenario in scenarios(seed, count):
+        for scenario in scenarios(seed, count, self.acts, self.only):
             groups.setdefault(scenario.number, []).append(scenario)
-        workers = Workers(self.workers, seed, self._worker, self.tally.killed) if self.workers else None
+        workers = Workers(self.workers, seed, self._worker, self.tally.acted) if self.workers else None
         try:
             with ThreadPoolExecutor(self.lanes) as pool:
                 for done in [pool.submit(self._group, group) for group in groups.values()]:
@@ -162,15 +189,21 @@ class Crash:
 
     def orch(self, *words: str | Path) -> str:
         """What an undisturbed command says. Raises RuntimeError when it fails."""
+        began = time.monotonic()
         process = self.start(*words)
         said, _ = process.communicate(timeout=COMMAND_LIMIT)
+        self.tally.took(time.monotonic() - began)
         if process.returncode != 0:
             raise RuntimeError(f"orch {' '.join(map(str, words))} ended with {process.returncode}:\n{said}")
         return said
 
+    def data(self, *words: str | Path) -> Any:
+        """What an undisturbed command answers with --json."""
+        return json.loads(self.orch("--json", *words))
+
     def show(self, execution: str) -> dict[str, Any]:
         """An execution with its steps and jobs."""
-        shown: dict[str, Any] = json.loads(self.orch("--json", "executions", "show", execution))
+        shown: dict[str, Any] = self.data("executions", "show", execution)
         return shown
 
     # --- executions
@@ -181,7 +214,9 @@ class Crash:
             passage = Passage(self, scenario)
             try:
                 passage.carry_out()
-            except (RuntimeError, subprocess.TimeoutExpired, OSError, ValueError, KeyError) as error:
+            except subprocess.TimeoutExpired as error:
+                passage.wrong(Wrong.HANG, str(error))
+            except (RuntimeError, OSError, ValueError, KeyError) as error:
                 passage.wrong(Wrong.FAULT, f"{type(error).__name__}: {error}")
             with self.tally.lock:
                 self.tally.executions += 1
@@ -196,7 +231,7 @@ class Crash:
             time.sleep(0.2)
         for pid, arguments in left.items():
             self.tally.add(Wrong.ORPHAN, token, f"process {pid} is left: {arguments}")
-            os.kill(pid, signal.SIGKILL)
+        kill(left)
 
 
 class Passage:
@@ -207,9 +242,16 @@ class Passage:
         self.scenario = scenario
         self.log: list[str] = []
         self.execution: str | None = None
-        self.cancels = 0
-        self.harmed = 0
+        self.cancelled = False
+        self.asked: float | None = None
+        """When a cancel was asked for in the move that is made."""
+        self.struck: set[str] = set()
+        self.harmed = False
+        """Whether a step may have failed that would not have by itself."""
+        self.harms: list[Harm] = []
         self.begun: dict[str, int] = {}
+        self._file.touch()
+        self._file.chmod(0o666)  # jobs of a cluster are those of another user
         for node in (*scenario.fails, *scenario.always):
             self._marker(node).touch()
 
@@ -221,9 +263,13 @@ class Passage:
 
     def carry_out(self) -> None:
         """Disturb the execution as planned, then see it through, then check it."""
-        status = "nothing"
         for move in (*self.scenario.moves, *[Move()] * LAST_MOVES):
-            status = self._move(move, status)
+            status = self._move(move)
+            if self.asked is not None:
+                self.harms.append(Harm(self.asked, time.time()))
+                self.asked = None
+            status = self._look() if status is None else status
+            self.log.append(status)
             if status == "done":
                 break
             if status == "failed":
@@ -234,30 +280,210 @@ class Passage:
             return
         self._check_end()
 
-    def _move(self, move: Move, status: str) -> str:
-        """Give one command, disturbed as planned; the status afterwards."""
+    # --- what is done to it
+
+    def _move(self, move: Move) -> str | None:
+        """Give one command, disturbed as planned; the status afterwards, if it was looked up."""
+        words = self._words()
+        match move.act:
+            case Act.PLACE | Act.LATE:
+                self._give(words, lambda process: None, move, ORCH_KILL_AT=move.place or "")
+            case Act.ORPHAN | Act.TWINS if move.place is not None:
+                self._give(words, lambda process: None, move, ORCH_KILL_AT=move.place)
+            case Act.KILL | Act.ORPHAN | Act.TWINS:
+                self._give(words, self._after(move, lambda process: kill([process.pid])), move)
+            case Act.FAMILY:
+                self._give(words, self._after(move, lambda process: kill(family(process.pid))), move)
+            case Act.TERM:
+                self._give(words, self._after(move, lambda process: send(signal.SIGTERM, [process.pid])), move)
+            case Act.STOP:
+                self._give(words, self._after(move, lambda process: self._stop(process, move)), move)
+            case Act.CANCEL | Act.CANCELLER:
+                self._give(words, lambda process: self._cancel(process, move), move)
+            case Act.WARM | Act.ANSIBLE:
+                self._give(words, lambda process: self._strike_ansible(process, move), move)
+            case Act.PLAIN:
+                plain = os.pathsep.join([str(ROOT), str(self.crash.work / "plain")])
+                self._give(words, lambda process: self._strike_ansible(process, move), move, PYTHONPATH=plain)
+            case Act.PROGRAM | Act.SUPERVISOR | Act.FOLDER:
+                self._give(words, lambda process: self._strike_job(process, move), move)
+            case Act.DISK:
+                self._fill_disk(words, move)
+            case Act.NOTHING:
+                self._give(words, lambda process: None, move)
+        if self.crash.workers:
+            return self._await_workers()
+        if move.act in (Act.ORPHAN, Act.TWINS, Act.LATE):
+            return self._go_on(move)
+        return None
+
+    def _words(self) -> list[str]:
+        """The command that begins the execution, or goes on with it."""
+        if self.execution is not None:
+            return ["executions", "resume", self.execution]
+        scenario = self.scenario
+        inputs = ["-i", f"mark={scenario.token}", "-i", f"seconds={scenario.seconds}"]
+        topology = str(self.crash.work / "topology.yaml")
+        later = ["--detach"] if self.crash.workers else []
+        if scenario.kind is Kind.INSTALL:
+            folder = ["-i", f"folder={self.crash.work}"]
+            return ["deploy", topology, "--name", scenario.token, *folder, *inputs, *later]
+        if scenario.kind is Kind.UNINSTALL:
+            return ["undeploy", scenario.token, *later]
+        return ["run", scenario.kind.value, "--deployment", "main", *inputs, *later]
+
+    def _give(
+        self, words: list[str], strike: Callable[[subprocess.Popen[str]], None], move: Move, **environment: str
+    ) -> None:
+        """Give a command, strike, and see it through."""
+        process = self.crash.start(*words, **environment)
+        strike(process)
+        self._see_through(process, words, move)
+
+    def _after(
+        self, move: Move, strike: Callable[[subprocess.Popen[str]], None]
+    ) -> Callable[[subprocess.Popen[str]], None]:
+        """The strike when the time of a move has come, unless the command has ended by then."""
+
+        def wait(process: subprocess.Popen[str]) -> None:
+            try:
+                process.wait(0.5 + move.delay)
+            except subprocess.TimeoutExpired:
+                strike(process)
+                self.crash.tally.acted(move.act)
+
+        return wait
+
+    def _stop(self, process: subprocess.Popen[str], move: Move) -> None:
+        send(signal.SIGSTOP, [process.pid])
+        time.sleep(0.5 + 2 * move.choice)
+        send(signal.SIGCONT, [process.pid])
+
+    def _await(self, process: subprocess.Popen[str], what: Callable[[], T | None]) -> T | None:
+        """What there is to strike at; None when the command has ended before, or it does not come."""
+        deadline = time.monotonic() + _MOMENT
+        while not (found := what()):
+            if time.monotonic() > deadline or (process.poll() is not None and not self.crash.workers):
+                return None
+            time.sleep(0.02)
+        return found
+
+    def _cancel(self, process: subprocess.Popen[str], move: Move) -> None:
+        """Cancel the execution from another process, as soon as something of it has begun."""
+        known = len(self._traces().lines)
+        if self._await(process, lambda: len(self._traces().lines) > known) is None:
+            return
+        self.execution = self.execution or self._find()
         if self.execution is None:
-            words = self._first_words()
+            return
+        time.sleep(move.delay / 4)
+        strike = move.act is Act.CANCELLER
+        self._ask_to_cancel(kill_after=0.3 + 2 * move.choice if strike else None)
+        self.crash.tally.acted(move.act)
+
+    def _ask_to_cancel(self, kill_after: float | None = None) -> None:
+        assert self.execution is not None
+        self.cancelled = True
+        self.asked = self.asked or time.time()
+        words = ["executions", "cancel", self.execution]
+        process = self.crash.start(*words)
+        if kill_after is not None:
+            try:
+                process.wait(kill_after)
+            except subprocess.TimeoutExpired:
+                kill([process.pid])
+        self._see_through(process, words, Move(Act.KILL if kill_after is not None else Act.NOTHING))
+
+    def _strike_ansible(self, process: subprocess.Popen[str], move: Move) -> None:
+        """Kill the warm Ansible, or one of the processes between it (or orch) and a script that runs."""
+        script = self._await(process, lambda: commands_with("work.sh", f" {self.scenario.token} "))
+        if not script:
+            return
+        time.sleep(move.delay)
+        chain = line(script[0])
+        above = [n for n, pid in enumerate(chain) if _is_orch(pid) or _is_warm(pid)]
+        if not above:
+            return
+        warm = chain[above[0]]
+        if move.act is Act.WARM:
+            struck = [warm] if _is_warm(warm) else []
         else:
-            cancels = move.cancels and status == "interrupted"
-            self.cancels += cancels
-            words = ["executions", "cancel" if cancels else "resume", self.execution]
-        if self.crash.workers and "executions" not in words:
-            words.append("--detach")
-        canceller = None
-        process = self._start(words, move.kill)
-        if move.cancelled_after is not None:
-            canceller = threading.Thread(target=self._cancel, args=(process, move))
-            canceller.start()
-        other = self._start(words, None) if move.doubled and self.execution is not None else None
-        # of two, one is refused: it may have come too late, or the other one may have been first
-        also = () if other is None else (2,)
-        self._see_through(process, words, move.kill, also)
-        if other is not None:
-            self._see_through(other, words, None, also)
-        if canceller is not None:
-            canceller.join()
-        return self._look() if not self.crash.workers else self._await_workers()
+            struck = [chain[int(move.choice * above[0])]] if above[0] else []
+        if struck:
+            self.harmed = True
+            self.log.append(f"{move} at {arguments_of(struck[0])[:60]!r}")
+            kill(struck)
+            self.crash.tally.acted(move.act)
+
+    def _strike_job(self, process: subprocess.Popen[str], move: Move) -> None:
+        token = self._await(process, self._running_job)
+        if token is None:
+            return
+        time.sleep(move.delay)
+        self.harmed = True
+        self.struck.add(token)
+        began = time.time()
+        ground = self.crash.ground
+        match move.act:
+            case Act.PROGRAM:
+                kill(ground.program(token))
+            case Act.SUPERVISOR:
+                kill(ground.supervisor(token))
+            case _:
+                ground.remove_folder(token)
+        self.harms.append(Harm(began, time.time(), frozenset([token])))
+        self.crash.tally.acted(move.act)
+
+    def _running_job(self) -> str | None:
+        """The token of the native job whose program runs."""
+        traces = self._traces()
+        over = self.struck | {run.name for word in ("end", "fail") for run in traces.of(word, "Native", JOB)}
+        return next((run.name for run in traces.of("begin", "Native", JOB) if run.name not in over), None)
+
+    def _fill_disk(self, words: list[str], move: Move) -> None:
+        """Have a command meet a full disk some time after it began."""
+        assert self.crash.disk is not None
+        filler = self.crash.disk / "filler"
+        process = self.crash.start(*words)
+        try:
+            process.wait(0.5 + move.delay)
+        except subprocess.TimeoutExpired:
+            self.harmed = True
+            _fill(filler)
+            self.crash.tally.acted(move.act)
+        try:
+            self._see_through(process, words, move)
+        finally:
+            filler.unlink(missing_ok=True)
+
+    def _go_on(self, move: Move) -> str:
+        """What comes after the death of the owner."""
+        status = self._look()
+        if status != "interrupted":
+            return status
+        if move.act is Act.TWINS:
+            words = self._words()
+            both = [self.crash.start(*words), self.crash.start(*words)]
+            for process in both:
+                # one of them is refused: it may have come too late, or the other one may have been first
+                self._see_through(process, words, Move(), also=(2,))
+        elif move.act is Act.ORPHAN or self._has_completed():
+            self._ask_to_cancel()
+        else:
+            return status
+        self.crash.tally.acted(move.act)
+        return self._look()
+
+    def _has_completed(self) -> bool:
+        """Whether the native job has ended well; waits for its end."""
+        deadline = time.monotonic() + _MOMENT
+        while time.monotonic() < deadline:
+            over = [run.name for word in ("end", "fail") for run in self._traces().of(word, "Native", JOB)]
+            if self._running_job() is None and all(map(self.crash.ground.has_ended, over)):
+                time.sleep(self.crash.ground.slack)
+                return bool(self._traces().of("end", "Native", JOB))
+            time.sleep(0.05)
+        return False
 
     def _await_workers(self) -> str:
         """The status when the workers have brought the execution to an end."""
@@ -267,126 +493,58 @@ class Passage:
                 self.wrong(Wrong.LOST, f"it is {status} after {PATIENCE} s, though there are workers")
                 return status
             time.sleep(1)
-        self.log.append(status)
         return status
 
-    def _first_words(self) -> list[str]:
-        scenario = self.scenario
-        inputs = ["-i", f"mark={scenario.token}", "-i", f"seconds={scenario.seconds}"]
-        topology = str(self.crash.work / "topology.yaml")
-        if scenario.kind is Kind.INSTALL:
-            folder = ["-i", f"folder={self.crash.work}"]
-            return ["deploy", topology, "--name", scenario.token, *folder, *inputs]
-        if scenario.kind is Kind.UNINSTALL:
-            return ["undeploy", scenario.token]
-        return ["run", scenario.kind.value, "--deployment", "main", *inputs]
-
-    def _start(self, words: list[str], kill: Kill | None) -> subprocess.Popen[str]:
-        place = {"ORCH_KILL_AT": kill.place} if kill is not None and kill.place is not None else {}
-        return self.crash.start(*words, **place)
-
     def _see_through(
-        self, process: subprocess.Popen[str], words: list[str], kill: Kill | None, also: tuple[int, ...] = ()
-    ) -> str:
-        """Wait for a command to end, with the blow that falls when its time has come; what it said.
-
-        ``also``: exit statuses that are right, too.
-        """
+        self, process: subprocess.Popen[str], words: list[str], move: Move, also: tuple[int, ...] = ()
+    ) -> None:
+        """Wait for a command to end, and check what it says. ``also``: exit statuses that are right, too."""
         command = words[1] if words[0] == "executions" else words[0]
-        if kill is not None and kill.seconds is not None:
-            try:
-                process.wait(kill.seconds)
-            except subprocess.TimeoutExpired:
-                self._strike(process, kill)
         said = self._said(process, command)
-        if process.returncode == -signal.SIGKILL and kill is not None:
-            self.crash.tally.killed()
-            self.log.append(f"{command} killed at {kill}")
-        else:
-            self.log.append(f"{command} {process.returncode}")
-            told = (128 + signal.SIGTERM,) if kill is not None and kill.blow is Blow.TERM else ()
-            self._check_words(command, process.returncode, said, (*also, *told))
-        return said
-
-    def _strike(self, process: subprocess.Popen[str], kill: Kill) -> None:
-        """Let a blow fall."""
-        if kill.blow is not Blow.KILL:
-            self.crash.tally.killed()
-            self.log.append(f"{kill.blow.value} at {kill}")
-        match kill.blow:
-            case Blow.KILL:
-                _signal(signal.SIGKILL, *(family(process.pid) if kill.family else [process.pid]))
-            case Blow.TERM:
-                _signal(signal.SIGTERM, process.pid)
-            case Blow.STOP:
-                _signal(signal.SIGSTOP, process.pid)
-                time.sleep(kill.seconds or 1.0)
-                _signal(signal.SIGCONT, process.pid)
-            case Blow.CHILDREN:
-                _signal(signal.SIGKILL, *family(process.pid)[1:])
-            case Blow.JOB | Blow.FOLDER:
-                self._strike_job(kill.blow)
-
-    def _strike_job(self, blow: Blow) -> None:
-        execution = self.execution or self._find()
-        if execution is None:
+        code = process.returncode
+        did = "" if move.act is Act.NOTHING else f" {move}"
+        self.log.append(f"{command} {code}{did}")
+        if code == -signal.SIGKILL and move.act in _DEADLY:
+            if move.place is not None and move.act is Act.PLACE:
+                self.crash.tally.acted(move.act)
             return
-        self.harmed += 1
-        if blow is Blow.JOB:
-            _signal(signal.SIGKILL, *processes_with(f"ORCH_LAUNCHER_JOB={self._jobs()}/{execution}-"))
-        else:
-            for folder in self._jobs().glob(f"{execution}-*"):
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def _jobs(self) -> Path:
-        return self.crash.home / "sites" / "local" / "jobs"
+        right = {0, 1, *also, *((128 + signal.SIGTERM, -signal.SIGTERM) if move.act is Act.TERM else ())}
+        if command == "cancel" or self.asked is not None:
+            right.add(2)  # there may be nothing to cancel by then, or to resume
+        signs = [sign for sign in _BAD_SIGNS if sign in said and not (sign == "cannot go on" and move.act is Act.DISK)]
+        if signs or code not in right:
+            self.wrong(Wrong.FAULT, f"{command} ended with {code}: {said[-1500:].strip()}")
 
     def _said(self, process: subprocess.Popen[str], command: str) -> str:
         """What a command says until it ends; what it started may hold its output open for longer."""
-        assert process.stdout is not None
         lines: list[str] = []
         reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
         reader.start()
+        began = time.monotonic()
         try:
             process.wait(COMMAND_LIMIT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            self.wrong(Wrong.LOST, f"{command} did not end within {COMMAND_LIMIT} s")
+            self.wrong(Wrong.HANG, f"{command} did not end within {COMMAND_LIMIT:g} s: {''.join(lines)[-500:]}")
+        self.crash.tally.took(time.monotonic() - began)
         reader.join(2)
         return "".join(lines)
-
-    def _check_words(self, command: str, code: int, said: str, also: tuple[int, ...] = ()) -> None:
-        found = [sign for sign in _BAD_SIGNS if sign in said]
-        if found or code not in (*((0, 1, 2) if command == "cancel" else (0, 1)), *also):
-            self.wrong(Wrong.FAULT, f"{command} ended with {code}: {said[-1500:].strip()}")
-
-    def _cancel(self, process: subprocess.Popen[str], move: Move) -> None:
-        """Cancel the execution from another process, when there is something to cancel by then."""
-        assert move.cancelled_after is not None
-        time.sleep(move.cancelled_after)
-        execution = self.execution or self._find()
-        if execution is None:
-            return
-        self.cancels += 1
-        words = ["executions", "cancel", execution]
-        self._see_through(self._start(words, move.kill_canceller), words, move.kill_canceller)
 
     # --- what became of it
 
     def _find(self) -> str | None:
         """The execution that the first command has stored, if it came that far."""
-        listed = json.loads(self.crash.orch("--json", "executions", "list"))
         scenario = self.scenario
-        for entry in listed:
+        for entry in self.crash.data("executions", "list"):
             if entry["workflow"] != scenario.kind.value:
                 continue
             if entry["deployment"] == scenario.token:
                 return str(entry["id"])
             if entry["deployment"] == "main" and scenario.kind in (Kind.BRANCHES, Kind.JOBS, Kind.HANDLED):
-                if entry["id"] not in _tokens:
-                    _tokens[entry["id"]] = str(self.crash.show(entry["id"])["inputs"]["mark"])
-                if _tokens[entry["id"]] == scenario.token:
+                if entry["id"] not in self.crash.marks:
+                    self.crash.marks[entry["id"]] = str(self.crash.show(entry["id"])["inputs"]["mark"])
+                if self.crash.marks[entry["id"]] == scenario.token:
                     return str(entry["id"])
         return None
 
@@ -396,14 +554,31 @@ class Passage:
         if self.execution is None:
             return "nothing"
         shown = self.crash.show(self.execution)
-        traces = self._traces()
+        traces, slack = self._traces(), self.crash.ground.slack
+        harms = [*self.harms, *([Harm(self.asked, time.time())] if self.asked is not None else ())]
         steps = steps_of(shown)
-        for what in untrue(steps, traces):
+        for what in (*untrue(steps, traces), *falsely_said(shown["jobs"], traces, harms, slack), *self._untold(shown)):
             self.wrong(Wrong.UNTRUE, what)
-        for what in (*traces.overlapping(), *traces.doubled_jobs()):
+        for what in (*traces.overlapping(), *traces.doubled_jobs(), *repeated_jobs(traces, harms, slack)):
             self.wrong(Wrong.TWICE, what)
         self._check_repeated(steps, traces)
         return str(shown["status"])
+
+    def _untold(self, shown: dict[str, Any]) -> list[str]:
+        """Why an execution cannot be what it is said to be, and causes that are not told."""
+        status, failure = shown["status"], shown["failure"]
+        if status == "cancelled" and not self.cancelled:
+            return ["it is said to be cancelled, and nobody has cancelled it"]
+        if status != "failed":
+            return []
+        if not failure or not failure["message"] or not failure["node"]:
+            return [f"it has failed, and the cause is not told: {failure}"]
+        failed = {run.node for word, run in self._traces().lines if word == "fail"}
+        if failure["node"] not in failed and not self.harmed:
+            return [
+                f"it is said to have failed by {failure['node']}, of which nothing has failed: {failure['message']}"
+            ]
+        return []
 
     def _check_repeated(self, steps: list[Step], traces: Traces) -> None:
         """What was done is not done again; only a clean-up is, when what it clears up after fails again."""
@@ -420,35 +595,59 @@ class Passage:
         assert self.execution is not None
         shown = self.crash.show(self.execution)
         traces = self._traces()
-        steps = steps_of(shown)
         for node in self.scenario.expected:
-            mine = [step for step in steps if step.node == node]
+            mine = [step for step in steps_of(shown) if step.node == node]
             if not mine or any(step.state != "done" for step in mine):
                 states = ", ".join(f"{step.id} {step.state}" for step in mine)
                 self.wrong(Wrong.LOST, f"the execution is done, but {node} is not ({states})")
         for node in set(JOBS) & set(self.scenario.expected):
-            ends = len(traces.of("end", node, JOB))
-            if ends < 1:
+            if not traces.of("end", node, JOB):
                 self.wrong(Wrong.UNTRUE, f"no job of {node} has ended well")
-            if ends > 1 + self.cancels + self.harmed:
-                self.wrong(Wrong.TWICE, f"{ends} jobs of {node} have ended well")
-            elif ends > 1:
-                self.log.append(f"note: {ends} jobs of {node} have ended well, {self.cancels} cancels")
+        for job in shown["jobs"]:
+            if job["state"] not in _FINAL:
+                self.wrong(Wrong.UNTRUE, f"the execution is done, but its job {job['token']} is {job['state']}")
+        if self.scenario.kind in (Kind.INSTALL, Kind.UNINSTALL):
+            self._check_deployment()
+        for left in self.crash.ground.living(self.execution):
+            self.wrong(Wrong.ORPHAN, f"job {left} is left")
         self.crash._check_processes(self.scenario.token, self.execution)
 
+    def _check_deployment(self) -> None:
+        """What is deployed is listed as such, and what is not is not."""
+        found = {entry["name"]: entry["status"] for entry in self.crash.data("list")}
+        wanted = "deployed" if self.scenario.kind is Kind.INSTALL else None
+        if found.get(self.scenario.token) != wanted:
+            self.wrong(Wrong.UNTRUE, f"after {self.scenario.kind.value} it is {found.get(self.scenario.token)}")
+
+    @property
+    def _file(self) -> Path:
+        return self.crash.work / "traces" / self.scenario.token
+
     def _traces(self) -> Traces:
-        return Traces.read(self.crash.work / "traces" / self.scenario.token)
+        return Traces.read(self._file)
 
     def _marker(self, node: str) -> Path:
         return self.crash.work / "fail" / f"{self.scenario.token}-{node}"
 
 
-def _signal(number: int, *pids: int) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
+_DEADLY = (Act.KILL, Act.FAMILY, Act.PLACE, Act.ORPHAN, Act.TWINS, Act.LATE)
+_FINAL = ("completed", "failed", "cancelled", "timeout", "vanished")
 
 
-_tokens: dict[str, str] = {}
+def _is_warm(pid: int) -> bool:
+    return "/warm.py " in arguments_of(pid)
+
+
+def _is_orch(pid: int) -> bool:
+    return "-m orchestrator" in arguments_of(pid)
+
+
+def _fill(file: Path) -> None:
+    """Take all the room that there is."""
+    with file.open("wb", buffering=0) as filler:
+        for size in (65536, 512):
+            try:
+                while True:
+                    filler.write(b"\0" * size)
+            except OSError:
+                continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,7 +18,33 @@ class Kind(Enum):
     UNINSTALL = "uninstall"
 
 
-WORKS = "work.work"
+class Act(Enum):
+    """What befalls an execution while a command carries it out."""
+
+    NOTHING = "nothing"
+    KILL = "killed"
+    FAMILY = "killed with all that descends from it"
+    PLACE = "killed at a place of orchestrator.faults"
+    TERM = "told to end"
+    STOP = "stopped for a while"
+    WARM = "its warm Ansible killed"
+    ANSIBLE = "a process of its Ansible killed"
+    PLAIN = "a process of a plain ansible-playbook killed"
+    PROGRAM = "its job's program killed"
+    SUPERVISOR = "its job's supervisor killed"
+    FOLDER = "its job's folder removed"
+    CANCEL = "cancelled while its owner lives"
+    CANCELLER = "cancelled while its owner lives, and who cancels is killed"
+    ORPHAN = "killed, then cancelled"
+    TWINS = "killed, then resumed twice at once"
+    LATE = "killed, then cancelled when its job had completed"
+    DISK = "the disk of its home filled"
+
+
+ACTS = tuple(act for act in Act if act not in (Act.NOTHING, Act.DISK))
+"""What can be done anywhere. A full disk needs a home on a disk of its own."""
+
+JOBS = ("Foreign", "Native")
 TASKS = {
     Kind.BRANCHES: ("Left", "Right", "Join"),
     Kind.JOBS: ("Left", "Right", "Foreign", "Native", "Join"),
@@ -27,52 +54,28 @@ TASKS = {
 }
 """The nodes that do something in each kind of execution."""
 
-JOBS = ("Foreign", "Native")
+OF_JOBS = (Act.PROGRAM, Act.SUPERVISOR, Act.FOLDER, Act.LATE)
+FAILING = (*OF_JOBS, Act.WARM, Act.ANSIBLE, Act.PLAIN, Act.DISK)
+"""After these a step may fail that would not; then something clears up after it, which is another end of HANDLED."""
+
 _WEIGHTS = {Kind.BRANCHES: 2, Kind.JOBS: 5, Kind.HANDLED: 3, Kind.INSTALL: 2}
 _NATIVE = ("submit.before:Native", "submit.after:Native", "watch.running:Native", "watch.ended:Native")
 
 
-class Blow(Enum):
-    """What befalls a command, or what works for it."""
-
-    KILL = "killed"
-    TERM = "told to end"
-    STOP = "stopped for a while"
-    CHILDREN = "its children killed"
-    JOB = "its job killed"
-    FOLDER = "the folder of its job removed"
-
-
-@dataclass(frozen=True)
-class Kill:
-    """When a blow falls: some seconds after a command's start; or it is killed at a place of ``orchestrator.faults``.
-
-    ``family``: everything that descends from it is killed with it, as the kernel does when memory is short.
-    """
-
-    seconds: float | None = None
-    place: str | None = None
-    family: bool = False
-    blow: Blow = Blow.KILL
-
-    def __str__(self) -> str:
-        return (self.place or f"{self.seconds:.2f} s") + (" with its family" if self.family else "")
-
-
 @dataclass(frozen=True)
 class Move:
-    """One command on an execution, and what happens to it.
+    """One command on an execution, and what happens. ``delay``: seconds after the moment that the act waits for.
 
-    ``cancels``: where there is something to go on with, it is cancelled instead. ``cancelled_after``: seconds after
-    which another process asks for a cancel; that may be killed as well. ``doubled``: another process gives the same
-    command at the same time, where there is something to go on with.
+    ``place``: where it is killed, if so; None: somewhere. ``choice``: which of several processes, as a share of them.
     """
 
-    kill: Kill | None = None
-    cancels: bool = False
-    cancelled_after: float | None = None
-    kill_canceller: Kill | None = None
-    doubled: bool = False
+    act: Act = Act.NOTHING
+    delay: float = 0.0
+    place: str | None = None
+    choice: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.act.value} ({self.place or f'{self.delay:.2f} s'})"
 
 
 @dataclass(frozen=True)
@@ -92,63 +95,75 @@ class Scenario:
         return f"x{self.number:04}"
 
     @property
-    def expected(self) -> dict[str, int]:
-        """How often the operation of each node must be done in the end."""
+    def expected(self) -> tuple[str, ...]:
+        """The nodes whose operations must be done in the end."""
         if self.kind is Kind.HANDLED and self.always:
-            return {"Left": 1, "Right": 1, "Cleanup": 1}
-        return dict.fromkeys(TASKS[self.kind], 1)
+            return ("Left", "Right", "Cleanup")
+        return TASKS[self.kind]
 
 
-def scenarios(seed: int, count: int) -> list[Scenario]:
-    """The first executions of a seed; a deployment counts twice, as it is deployed and undeployed."""
+def scenarios(seed: int, count: int, acts: Sequence[Act] = ACTS, only: Kind | None = None) -> list[Scenario]:
+    """The first executions of a seed; a deployment counts twice, as it is deployed and undeployed.
+
+    Each has two or three acts. They come in rounds, so that all have happened after half as many executions.
+    ``only``: the kind of all executions.
+    """
     found: list[Scenario] = []
+    order: list[Act] = []
     number = 0
     while len(found) < count:
         number += 1
         choice = random.Random(f"{seed}/{number}")
-        kind = choice.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
-        found.append(_scenario(number, kind, choice))
+        while len(order) < 2:
+            order += choice.sample(acts, len(acts))
+        first, order = order[:2], order[2:]
+        kind = only or _kind(first, choice)
+        found.append(_scenario(number, kind, first, choice))
         if kind is Kind.INSTALL:
-            found.append(_scenario(number, Kind.UNINSTALL, choice))
+            calm = [act for act in acts if act not in OF_JOBS] or [Act.KILL]
+            found.append(_scenario(number, Kind.UNINSTALL, choice.choices(calm, k=2), choice))
     return found[:count]
 
 
-def _scenario(number: int, kind: Kind, choice: random.Random) -> Scenario:
+def _kind(acts: Sequence[Act], choice: random.Random) -> Kind:
+    if any(act in OF_JOBS for act in acts):
+        return Kind.JOBS
+    kinds = [kind for kind in _WEIGHTS if kind is not Kind.HANDLED or not any(act in FAILING for act in acts)]
+    return choice.choices(kinds, [_WEIGHTS[kind] for kind in kinds])[0]
+
+
+def _scenario(number: int, kind: Kind, acts: Sequence[Act], choice: random.Random) -> Scenario:
     fails: tuple[str, ...] = ()
     always: tuple[str, ...] = ()
-    if choice.random() < 0.4:
+    if choice.random() < 0.3:
         fails = tuple(choice.sample(TASKS[kind], choice.choice((1, 1, 2))))
     if kind is Kind.HANDLED and choice.random() < 0.6:
         always = ("Doomed",)
         fails = tuple(node for node in fails if node != "Doomed" and node != "Join")
     elif kind is Kind.HANDLED:
         fails = tuple(node for node in fails if node != "Doomed")
-    moves = tuple(_move(kind, choice) for _ in range(choice.choice((1, 2, 2, 3))))
-    return Scenario(number, kind, choice.choice((0.05, 0.3, 1.0)), fails, always, moves)
+    if any(act in OF_JOBS for act in acts):
+        fails = tuple(node for node in fails if node == "Join")  # the jobs must be reached by the first command
+    more = choice.choices((Act.KILL, Act.PLACE, Act.TERM, Act.CANCEL), k=choice.choice((0, 0, 1)))
+    moves = tuple(_move(act, kind, choice) for act in (*acts, *more))
+    long = any(act in FAILING for act in acts)
+    return Scenario(number, kind, 1.0 if long else choice.choice((0.05, 0.3, 1.0)), fails, always, moves)
 
 
-def _move(kind: Kind, choice: random.Random) -> Move:
-    fate = choice.random()
-    if fate < 0.65:
-        return Move(_kill(kind, choice), cancels=choice.random() < 0.2, doubled=choice.random() < 0.2)
-    killed = _kill(kind, choice) if choice.random() < 0.4 else None
-    return Move(
-        _kill(kind, choice) if fate < 0.8 else None,
-        cancelled_after=choice.uniform(0.8, 3.5),
-        kill_canceller=killed,
-    )
+def _move(act: Act, kind: Kind, choice: random.Random) -> Move:
+    place = None
+    if act is Act.PLACE or (act in (Act.ORPHAN, Act.TWINS) and choice.random() < 0.6):
+        place = _place(kind, choice)
+    if act is Act.LATE:
+        place = "watch.running:Native"
+    longest = 0.8 if act in FAILING and act is not Act.DISK else 4.5
+    return Move(act, choice.uniform(0.0, longest), place, choice.random())
 
 
-def _kill(kind: Kind, choice: random.Random) -> Kill:
-    if choice.random() < 0.5:
-        # a step that fails because its children were killed calls for its clean-up, which is another end
-        weights = (6, 2, 2, 0 if kind is Kind.HANDLED else 2, *((2, 2) if kind is Kind.JOBS else (0, 0)))
-        blow = choice.choices(list(Blow), weights)[0]
-        family = blow is Blow.KILL and choice.random() < 0.25
-        return Kill(seconds=choice.uniform(0.5, 4.5), family=family, blow=blow)
+def _place(kind: Kind, choice: random.Random) -> str:
     places = ["attempt.begun", *(f"playbook.event:{node}" for node in TASKS[kind] if node != "Native")]
     if kind is Kind.JOBS:
         places += _NATIVE * 2
     if kind in (Kind.INSTALL, Kind.UNINSTALL):
         places += [f"states:{kind.value}"] * 2
-    return Kill(place=choice.choice(places))
+    return choice.choice(places)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 JOB = "job"
+_UNWELL = ("failed", "timeout", "vanished")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One time that an operation, or a job's program, was carried out; ``name`` is its own (a job's: its token)."""
+    """A word of an operation or a job's program; ``name`` is that of this one run of it (a job's: its token)."""
 
     node: str
     operation: str
     name: str
     heard: str = ""
+    time: float = 0.0
 
 
 @dataclass
@@ -32,13 +33,17 @@ class Traces:
         """Read the file of a token; there may be none yet."""
         found = cls()
         for line in file.read_text().splitlines() if file.exists() else ():
-            word, node, operation, name, *heard = line.split()
-            found.lines.append((word, Run(node, operation, name, " ".join(heard))))
+            word, time, node, operation, name, *heard = line.split()
+            found.lines.append((word, Run(node, operation, name, " ".join(heard), float(time))))
         return found
 
     def of(self, word: str, node: str, operation: str) -> list[Run]:
         """The runs of an operation with a line of this kind: ``begin``, ``end`` or ``fail``."""
         return [run for kind, run in self.lines if (kind, run.node, run.operation) == (word, node, operation)]
+
+    def of_job(self, word: str, token: str) -> Run | None:
+        """The first word of this kind of the job with that token."""
+        return next((r for w, r in self.lines if (w, r.operation, r.name) == (word, JOB, token)), None)
 
     def overlapping(self) -> list[str]:
         """Operations that began while the same one was still at work, and went on to be."""
@@ -102,6 +107,58 @@ def steps_of(shown: Mapping[str, object]) -> list[Step]:
     return found
 
 
+@dataclass(frozen=True)
+class Harm:
+    """A time in which somebody cancelled, or did something to jobs; ``tokens``: to these alone."""
+
+    begin: float
+    end: float
+    tokens: frozenset[str] | None = None
+
+    def concerns(self, token: str, moment: float, slack: float) -> bool:
+        """Whether it may be what ended a job whose program said its last word at that moment."""
+        if self.tokens is not None:
+            return token in self.tokens
+        return self.begin - slack <= moment <= self.end
+
+
+def falsely_said(
+    jobs: Iterable[Mapping[str, object]], traces: Traces, harms: Sequence[Harm], slack: float
+) -> list[str]:
+    """Jobs of which something else is recorded than their own traces say.
+
+    ``slack``: seconds that a job may take from its program's last word until it is known to have ended.
+    """
+    found = []
+    for job in jobs:
+        token, state = str(job["token"]), str(job["state"])
+        begun, ended, failed = (traces.of_job(word, token) for word in ("begin", "end", "fail"))
+        last = ended or failed
+        # who came in between may have ended it as well
+        by_itself = last is not None and not any(harm.concerns(token, last.time, slack) for harm in harms)
+        struck = any(harm.tokens is not None and token in harm.tokens for harm in harms)
+        if state == "completed" and ended is None:
+            found.append(f"job {token} is said to have completed, but its program has not ended well")
+        if state in _UNWELL and begun and not failed and not struck:
+            found.append(f"job {token} is said to be {state}, but nothing was wrong with it")
+        if state in (*_UNWELL, "cancelled") and ended and by_itself:
+            found.append(f"job {token} is said to be {state}, but its program has ended well")
+        if state == "cancelled" and failed and by_itself:
+            found.append(f"job {token} is said to be cancelled, but its program has failed by itself")
+    return found
+
+
+def repeated_jobs(traces: Traces, harms: Sequence[Harm], slack: float) -> list[str]:
+    """Jobs that were run although the one before had done the work."""
+    found = []
+    for index, (word, run) in enumerate(traces.lines):
+        for before, former in traces.lines[:index] if (word, run.operation) == ("begin", JOB) else ():
+            did_it = (before, former.node, former.operation) == ("end", run.node, JOB) and former.name != run.name
+            if did_it and not any(harm.concerns(former.name, former.time, slack) for harm in harms):
+                found.append(f"job {run.name} was run, though {former.name} had ended well")
+    return found
+
+
 def untrue(steps: Iterable[Step], traces: Traces) -> list[str]:
     """Steps that are recorded as done, and were not."""
     found = []
@@ -115,38 +172,4 @@ def untrue(steps: Iterable[Step], traces: Traces) -> list[str]:
     for word, run in traces.lines:
         if word == "end" and run.node == "Join" and run.heard not in said:
             found.append(f"Join has heard {run.heard!r}, which Left has not said")
-    return found
-
-
-def processes_with(*words: str) -> dict[int, str]:
-    """Processes with one of the words in their arguments, working folder or environment: id and arguments."""
-    found = {}
-    wanted = [word.encode() for word in words]
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            arguments = (entry / "cmdline").read_bytes()
-            rest = (entry / "environ").read_bytes() + os.readlink(entry / "cwd").encode()
-        except OSError:
-            continue
-        if any(word in arguments or word in rest for word in wanted):
-            found[int(entry.name)] = arguments.replace(b"\0", b" ").decode(errors="replace").strip()
-    return found
-
-
-def family(pid: int) -> list[int]:
-    """A process and all that descend from it."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split() if entry.name.isdigit() else None
-        except OSError:
-            continue
-        if fields:
-            children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found, waiting = [], [pid]
-    while waiting:
-        found.append(waiting.pop())
-        waiting += children.get(found[-1], [])
     return found

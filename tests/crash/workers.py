@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from crash.traces import family
+from crash.processes import family
 
 READY = "carries out at most"
 """What a worker says when it has started."""

@@ -197,28 +197,45 @@ def test_a_database_is_locked_for_a_while(tmp_path: Path) -> None:
     try:
         for number, names in enumerate([["state.sqlite"], ["dbos.sqlite"], ["state.sqlite", "dbos.sqlite"]]):
             began.append(Locked(tmp_path / str(number), *names))
-        too_long = Locked(tmp_path / "too long", "state.sqlite")
-        began.append(too_long)
+        for_a_while = tuple(began)
+        for name in ("state.sqlite", "dbos.sqlite"):
+            began.append(Locked(tmp_path / f"too long {name}", name))
         since = time.monotonic()
         for locked in began:
             locked.lock()
         wait_for(lambda: time.monotonic() - since > LOCKED, "half a minute to go by")
-        for locked in began[:-1]:
+        for locked in for_a_while:
             assert locked.process.poll() is None
             locked.release()
-        for locked in began[:-1]:
+        for locked in for_a_while:
             ended(locked.process, 0)
             locked.check()
-        said = ended(too_long.process, 1)
-        assert "database is locked" in said
-        assert "resume" in said
-        too_long.release()
-        too_long.faults.resumed()
-        too_long.check()
+        for locked in began[len(for_a_while) :]:
+            said = ended(locked.process, 1)
+            assert re.search("cannot be used: .*locked", said), said
+            assert "another program holds it" in said
+            assert "resume" in said
+            locked.release()
+            locked.faults.resumed()
+            locked.check()
     finally:
         for locked in began:
             locked.release()
             locked.faults.orch.stop()
+
+
+def test_the_database_of_durable_executions_is_locked_from_the_start(tmp_path: Path) -> None:
+    locked = Locked(tmp_path / "x", "dbos.sqlite")
+    locked.faults.says("COMPLETED")
+    ended(locked.process, 0)
+    locked.lock()
+    try:
+        said = ended(locked.faults.orch.start("run", "monitored"), 1)
+        assert re.search("cannot be used: .*locked", said), said
+    finally:
+        locked.release()
+        locked.faults.orch.stop()
+    locked.faults.resumed()
 
 
 @pytest.fixture

@@ -41,13 +41,13 @@ def run(job, folder, token, node, seconds):
         (making / "pid").unlink()
         making.rmdir()
         return
-    trace(folder, token, f"begin {node} job {job.name}")
+    trace(folder, token, "begin", node, job)
     time.sleep(float(seconds))
     if (Path(folder) / "fail" / f"{token}-{node}").exists():
-        trace(folder, token, f"fail {node} job {job.name}")
+        trace(folder, token, "fail", node, job)
         end(job, "FAILED")
     else:
-        trace(folder, token, f"end {node} job {job.name}")
+        trace(folder, token, "end", node, job)
         end(job, "COMPLETED")
 
 
@@ -82,9 +82,9 @@ def end(job, word):
     (job / "state.part").rename(job / "state")
 
 
-def trace(folder, token, line):
+def trace(folder, token, word, node, job):
     with open(Path(folder) / "traces" / token, "a") as file:
-        file.write(line + "\n")
+        file.write(f"{word} {time.time()} {node} job {job.name}\n")
 
 
 if __name__ == "__main__":

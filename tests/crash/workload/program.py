@@ -6,17 +6,16 @@ import time
 from pathlib import Path
 
 folder, token, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-job = Path(os.environ["ORCH_LAUNCHER_JOB"]).name
+job = Path(os.environ.get("ORCH_LAUNCHER_JOB") or os.environ["SLURM_JOB_NAME"]).name
 
 
 def trace(word):
     with open(folder / "traces" / token, "a") as file:
-        file.write(f"{word} Native job {job}\n")
+        file.write(f"{word} {time.time()} Native job {job}\n")
 
 
 trace("begin")
 time.sleep(seconds)
-if (folder / "fail" / f"{token}-Native").exists():
-    trace("fail")
-    sys.exit(3)
-trace("end")
+failed = (folder / "fail" / f"{token}-Native").exists()
+trace("fail" if failed else "end")
+os._exit(3 if failed else 0)

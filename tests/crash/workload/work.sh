@@ -1,11 +1,12 @@
 # work.sh FOLDER TOKEN NODE OPERATION SECONDS HEARD: leaves a line when it begins and one when it ends; fails when told to.
 folder=$1 token=$2 node=$3 operation=$4 seconds=$5 heard=$6
 name=$$-$(date +%s%N)
-echo "begin $node $operation $name" >> "$folder/traces/$token"
+trace() { echo "$1 $(date +%s.%N) $node $operation $name $2" >> "$folder/traces/$token"; }
+trace begin
 sleep "$seconds"
 if [ -e "$folder/fail/$token-$node" ]; then
-  echo "fail $node $operation $name" >> "$folder/traces/$token"
+  trace fail
   exit 7
 fi
-echo "end $node $operation $name $heard" >> "$folder/traces/$token"
+trace end "$heard"
 echo "$name"

@@ -336,6 +336,64 @@ def test_cancel_gives_the_grace_to_the_children_too(tmp_path: Path) -> None:
     assert (tmp_path / "t" / "tidied").exists()
 
 
+# a child that does not end soon keeps the supervisor busy when the program has ended
+_LINGERING = "(trap '' TERM; echo >ready; sleep 1000) & until [ -e ready ]; do sleep 0.01; done; echo $$ >pid; "
+
+
+@pytest.mark.parametrize(
+    ("last", "state", "code", "number"),
+    [
+        ("exit 0", "COMPLETED", 0, None),
+        ("exit 3", "FAILED", 3, None),
+        ("kill -KILL $$", "FAILED", None, "SIGKILL"),
+        ("kill -TERM $$", "FAILED", None, "SIGTERM"),
+    ],
+)
+def test_cancel_after_the_end_of_the_program_changes_nothing(
+    tmp_path: Path, last: str, state: str, code: int | None, number: str | None
+) -> None:
+    launcher.submit(tmp_path, shell("t", _LINGERING + last))
+    folder = tmp_path / "t"
+    until(lambda: (folder / "pid").exists() and (text := (folder / "pid").read_text()) and not alive(int(text)))
+    assert not (folder / "exit.json").exists()
+    status = launcher.cancel(tmp_path, "t", 0.5)
+    assert (folder / "cancel").exists()
+    assert (status.state, status.exit_code, status.signal) == (state, code, number)
+    assert launcher.status(folder) == status
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_program_that_ends_because_it_is_told_to_is_cancelled(tmp_path: Path, code: int) -> None:
+    line = f"trap 'exit {code}' TERM; echo >ready; while :; do sleep 0.05; done"
+    launcher.submit(tmp_path, shell("t", line))
+    until((tmp_path / "t" / "ready").exists)
+    status = launcher.cancel(tmp_path, "t", 20)
+    assert (status.state, status.exit_code) == ("CANCELLED", code)
+
+
+def test_a_program_that_ends_before_it_can_be_told_ended_by_itself(tmp_path: Path) -> None:
+    """Its canceller was killed as soon as it had written down what it was about to do."""
+    launcher.submit(tmp_path, shell("t", "echo >ready; until [ -e go ]; do sleep 0.01; done"))
+    until((tmp_path / "t" / "ready").exists)
+    (tmp_path / "t" / "cancel").write_text('{"grace": 5}')
+    (tmp_path / "t" / "go").touch()
+    assert ended(tmp_path, "t").state == "COMPLETED"
+
+
+def test_a_supervisor_that_does_not_listen_is_done_without(tmp_path: Path) -> None:
+    launcher.submit(tmp_path, shell("t", "echo $$ >pid; exec sleep 1000"))
+    folder = tmp_path / "t"
+    until((folder / "pid").exists)
+    supervisor = json.loads((folder / "started").read_text())["pid"]
+    os.kill(supervisor, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(launcher.cancel, tmp_path, "t", 0.2)
+        until(lambda: not alive(int((folder / "pid").read_text())))
+        os.kill(supervisor, signal.SIGCONT)
+        status = done.result(30)
+    assert (status.state, status.signal) == ("CANCELLED", "SIGKILL")
+
+
 def test_cancel_before_the_start_means_never(tmp_path: Path) -> None:
     job = shell("t", f"touch {tmp_path}/ran")
 

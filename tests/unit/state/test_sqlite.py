@@ -12,8 +12,9 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
+from dbos._utils import retriable_sqlite_exception
 
-from orchestrator.errors import ConfigurationError
+from orchestrator.errors import ConfigurationError, StorageError
 from orchestrator.state import databases, sqlite
 
 
@@ -122,6 +123,34 @@ def test_both_databases_are_opened_with_the_same_sqlite(tmp_path: Path) -> None:
             version = connection.exec_driver_sql("SELECT sqlite_version()").scalar()
             assert version == sqlite.driver().sqlite_version
         engine.dispose()
+
+
+class TestLockedDurableDatabase:
+    """Dbos asks again without end when it hears "database is locked"."""
+
+    @pytest.fixture
+    def engine(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
+        monkeypatch.setattr(sqlite, "LOCK_WAIT_SECONDS", 0.1)
+        engine = databases.open_durable_database(tmp_path / "dbos.sqlite", 3)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE t (a)")
+        return engine
+
+    @pytest.mark.parametrize("statement", ["INSERT INTO t VALUES (1)", "DELETE FROM t", "CREATE TABLE u (a)"])
+    def test_it_is_an_error_when_the_time_is_over(self, engine: sa.Engine, tmp_path: Path, statement: str) -> None:
+        with closing(sqlite.driver().connect(tmp_path / "dbos.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(StorageError, match="locked for") as caught, engine.begin() as connection:
+                connection.exec_driver_sql(statement)
+        assert caught.value.hint is not None
+        assert "another program holds it" in caught.value.hint
+        assert not retriable_sqlite_exception(caught.value)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+
+    def test_what_is_wrong_otherwise_stays_what_it_is(self, engine: sa.Engine) -> None:
+        with pytest.raises(sa.exc.OperationalError, match="no such table"), engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO locked VALUES (1)")
 
 
 def test_space_is_given_back_unless_somebody_hinders_that(tmp_path: Path) -> None:
