@@ -5,13 +5,15 @@
 # PYTHON names the Python to use; else the first of python3, python3.14 ... python3.11 that is new enough.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-folder=${1:-$HOME/.local/lib/orch}
 fail() { echo "$*" >&2; exit 1; }
+[ -n "${HOME:-}" ] || fail "HOME is not set: the command orch is put below it, in .local/bin"
+folder=${1:-$HOME/.local/lib/orch}
+case $folder in /*) ;; *) folder=$PWD/$folder ;; esac
 is_right() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; }
 
 python=${PYTHON:-}
 if [ -n "$python" ]; then
-    is_right "$python" || fail "orch needs Python 3.11 to 3.14; $python is $("$python" --version 2>&1 | head -n 1)"
+    is_right "$python" || fail "orch needs Python 3.11 to 3.14; $python is $("$python" --version 2>/dev/null || echo "not there, or cannot be run")"
 else
     for name in python3 python3.14 python3.13 python3.12 python3.11; do
         if is_right "$name"; then python=$name && break; fi
