@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import UserError
@@ -128,6 +128,19 @@ def accept(
     if problems.has_errors:
         raise DocumentError(problems)
     return values
+
+
+def accept_so_far(topology: Topology, workflow: str, given: Mapping[str, Given]) -> dict[str, Value]:
+    """The values of the inputs of a workflow and of its topology as far as they are given; none need be.
+
+    Raises DocumentError with every unknown and wrong input.
+    """
+    return accept(topology, optional([*workflow_inputs(topology, workflow), *topology_inputs(topology)]), given)
+
+
+def optional(uses: Iterable[InputUse]) -> list[InputUse]:
+    """The same inputs, of which none need be given."""
+    return [replace(use, required=False) for use in uses]
 
 
 def _unknown(name: str, item: Given, names: list[str], problems: Problems) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from orchestrator.app.engine_wiring import surroundings
-from orchestrator.app.inputs import Given, InputUse, accept, topology_inputs, workflow_inputs
+from orchestrator.app.inputs import Given, accept, accept_so_far, optional, topology_inputs
 from orchestrator.app.placement import abstract_nodes
 from orchestrator.app.targets import Target
 from orchestrator.app.wiring import Home
@@ -52,8 +52,7 @@ def resolve_plan(
     UserError when a node of a file cannot be matched to a site.
     """
     deployment = target.deployment or _imagined(home, target.topology, given)
-    uses = _optional([*workflow_inputs(target.topology, workflow), *topology_inputs(target.topology)])
-    values = accept(target.topology, uses, given)
+    values = accept_so_far(target.topology, workflow, given)
     execution = imagined_execution(deployment, workflow, values)
     around = surroundings(home, deployment, execution, target.topology)
     operations = Operations(around, home.runs)
@@ -83,10 +82,6 @@ def _resolved(operations: Operations, step: PlanStep) -> ResolvedStep:
     return ResolvedStep(step, resolved.place.described, named, variables)
 
 
-def _optional(uses: list[InputUse]) -> list[InputUse]:
-    return [replace(use, required=False) for use in uses]
-
-
 def _imagined(home: Home, topology: Topology, given: Mapping[str, Given]) -> Deployment:
     """A deployment of a file as it would be with the given inputs; it is stored nowhere."""
     folder = Path(topology.file).resolve().parent
@@ -99,7 +94,7 @@ def _imagined(home: Home, topology: Topology, given: Mapping[str, Given]) -> Dep
         status=DeploymentStatus.DEPLOYING,
         source=str(Path(topology.file).resolve()),
         topology=msgspec.json.encode(topology),
-        inputs=accept(topology, _optional(topology_inputs(topology)), own),
+        inputs=accept(topology, optional(topology_inputs(topology)), own),
         matches=match_nodes(abstract_nodes(topology), home.sites(folder)),
         site_files=tuple(str(file) for file in home.settings.site_files(folder)),
         created=now,

@@ -268,6 +268,12 @@ ARTIFACT_MISSING = _code(
     "The file of an artifact is not there.",
     "Check the path; it is relative to the document that declares the artifact.",
 )
+CHECKSUM = _code(
+    "T0315",
+    "Artifact that its checksum does not fit",
+    "An artifact says which checksum its file has, and the file is another one, or the checksum cannot be understood.",
+    "Get the file anew, or give the checksum of the file that is there, with its checksum_algorithm.",
+)
 
 SCRIPT_SYNTAX = _code(
     "T0311",

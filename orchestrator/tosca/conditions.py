@@ -16,6 +16,7 @@ from orchestrator.tosca.scalars import SIMPLE_TYPES, NotOfType
 from orchestrator.tosca.tree import Place, Scalar, tree_of
 
 _NOWHERE = Place("", 1, 1, 1, 1)
+_LENGTHS = ("length", "min_length", "max_length")
 
 
 def hold(
@@ -70,6 +71,8 @@ def _met(value: Value, operator: str, bound: Value, type_name: str) -> bool:
         raise ValueError(str(fault))
     if operator == "pattern":
         return holds(Constraint(operator, str(bound)), value, "string")
+    if operator in _LENGTHS:
+        return holds(Constraint(operator, bound), value, type_name)
     known = type_name if type_name in SIMPLE_TYPES and type_name != "any" else _guessed(value, bound)
     return holds(Constraint(operator, _typed(bound, known)), _typed(value, known), known)
 

@@ -102,10 +102,8 @@ IMPLEMENTATION = _keynames(
     inputs="inputs are given to the operation",
 )
 ARTIFACT = _keynames(
-    "file type repository description version metadata",
+    "file type repository description version metadata checksum checksum_algorithm",
     deploy_path="the file is brought to where an operation runs, not to this path",
-    checksum="the file is not compared with it",
-    checksum_algorithm="the file is not compared with its checksum",
     properties="artifacts have no properties",
 )
 DEFINITION = _keynames(

@@ -9,6 +9,7 @@ from orchestrator import resources
 from orchestrator.model.problems import Problems
 from orchestrator.model.topology import ArtifactDefinition, Implementation
 from orchestrator.tosca import codes, grammar
+from orchestrator.tosca.checksums import check_checksum
 from orchestrator.tosca.fields import as_list, as_map, as_scalar, check_keynames, named_items, scalars_of, text_of
 from orchestrator.tosca.imports import Document
 from orchestrator.tosca.names import did_you_mean
@@ -83,13 +84,15 @@ def read_implementation(
     )
     host = operation_host(tree.get("operation_host"), problems)
     timeout = _timeout(tree.get("timeout"), problems)
-    dependencies = tuple(_dependencies(tree.get("dependencies"), problems))
+    dependencies = tuple(_dependencies(tree.get("dependencies"), document, problems))
     if file is None:
         if host is None and timeout is None and not dependencies and "primary" not in tree:
             problems.error(codes.MISSING_KEYNAME, "the implementation names no file", tree.span, "add primary: FILE")
         return None
     written_type = as_scalar(source.get("type"), "type", problems)
     type_name = written_type.text if written_type is not None else None
+    if isinstance(primary, Map):
+        _check_inline(primary, file.text, document, problems)
     return _of_file(file, type_name, dependencies, host, timeout, document, artifacts, is_artifact, problems)
 
 
@@ -105,7 +108,15 @@ def operation_host(tree: Tree | None, problems: Problems) -> str | None:
     return written.text
 
 
-def _dependencies(tree: Tree | None, problems: Problems) -> list[str]:
+def _check_inline(fields: Map, file: str, document: Document, problems: Problems) -> None:
+    """An artifact that stands where it is used."""
+    check_keynames(fields, grammar.ARTIFACT, "an artifact", problems)
+    path = find_file(file, document)
+    if path is not None:
+        check_checksum(fields, str(path), problems)
+
+
+def _dependencies(tree: Tree | None, document: Document, problems: Problems) -> list[str]:
     if isinstance(tree, Scalar):
         return [s.text for s in scalars_of(tree, "dependencies", problems)]
     found = []
@@ -114,6 +125,8 @@ def _dependencies(tree: Tree | None, problems: Problems) -> list[str]:
         text = text_of(file, "a dependency", problems)
         if text:
             found.append(text)
+            if isinstance(item, Map):
+                _check_inline(item, text, document, problems)
     return found
 
 
@@ -192,6 +205,8 @@ def read_artifacts(
                 message = f"the artifact {file.text!r} is not found"
                 hint = f"it was looked for in {document.folder}"
                 problems.warning(codes.ARTIFACT_MISSING, message, file.span, hint)
+                continue
+        check_checksum(fields, found[key.text].path, problems)
     return found
 
 

@@ -20,14 +20,14 @@ from orchestrator.model.topology import (
 )
 from orchestrator.model.values import Value
 from orchestrator.tosca import codes, grammar
+from orchestrator.tosca.clauses import ClauseReader
 from orchestrator.tosca.cycles import find_cycles
 from orchestrator.tosca.fields import as_list, as_map, as_scalar, check_keynames, scalars_of, text_of
 from orchestrator.tosca.functions import read_untyped
 from orchestrator.tosca.implementations import operation_host
 from orchestrator.tosca.names import did_you_mean
 from orchestrator.tosca.templates import definitions_of
-from orchestrator.tosca.tree import Map, Scalar, Tree, kind_of, plain_value
-from orchestrator.tosca.triggers import clause_faults
+from orchestrator.tosca.tree import Map, Scalar, Tree, kind_of
 from orchestrator.tosca.types import TypeTable
 
 GENERATED = frozenset(("install", "uninstall", "start", "stop", "run", "cancel"))
@@ -118,7 +118,7 @@ class WorkflowReader:
             tuple(activities),
             relationship,
             operation_host(body.get("operation_host"), self._problems),
-            self._conditions(body.get("filter"), "filter"),
+            self._conditions(body.get("filter"), "filter", target),
             self._successors(body, "on_success", names),
             self._successors(body, "on_failure", names),
             self._successors(body, "on_cancel", names),
@@ -130,20 +130,24 @@ class WorkflowReader:
 
     def _precondition(self, tree: Tree) -> Value:
         fields = as_map(tree, "a precondition", self._problems)
-        if fields is not None:
-            check_keynames(fields, grammar.PRECONDITION, "a precondition", self._problems)
-            self._check_target(as_scalar(fields.get("target"), "target", self._problems))
-            self._conditions(fields.get("condition"), "condition")
-        return plain_value(tree)
+        if fields is None:
+            return {}
+        check_keynames(fields, grammar.PRECONDITION, "a precondition", self._problems)
+        target = as_scalar(fields.get("target"), "target", self._problems)
+        if target is None:
+            message = "the precondition names no target"
+            self._problems.error(codes.MISSING_KEYNAME, message, fields.span, "add target: NODE")
+        self._check_target(target)
+        condition = self._conditions(fields.get("condition"), "condition", target)
+        return {"target": target.text if target is not None else "", "condition": list(condition)}
 
-    def _conditions(self, tree: Tree | None, what: str) -> tuple[Value, ...]:
-        """Condition clauses, as data."""
+    def _conditions(self, tree: Tree | None, what: str, target: Scalar | None) -> tuple[Value, ...]:
+        """Condition clauses on the attributes of a node, or of the members of a group, as data."""
         items = [tree] if isinstance(tree, Map) else as_list(tree, what, self._problems)
-        for item in items:
-            for fault, place in clause_faults(item):
-                hint = fault.remedy or "see 3.6.25 of the Simple Profile"
-                self._problems.error(codes.BAD_CONSTRAINT, fault.text, place.span, hint)
-        return tuple(plain_value(item) for item in items)
+        name = target.text if target is not None else ""
+        nodes = [self._templates[n] for n in self._groups.get(name, (name,)) if n in self._templates]
+        reader = ClauseReader(nodes, self._types, self._problems)
+        return tuple(reader.read(item) for item in items)
 
     def _check_target(self, target: Scalar | None) -> bool:
         if target is None:

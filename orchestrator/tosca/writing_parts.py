@@ -237,9 +237,8 @@ class Parts:
         fields: dict[str, Tree] = {"file": file} if file is not None else {}
         if kind is not None:
             fields["type"] = self.unprefixed(ARTIFACT, kind)
-        repository = inner.get("repository")
-        if repository is not None:
-            fields["repository"] = repository
+        others = primary.entries if isinstance(primary, Map) else {"repository": (tree, tree.get("repository"))}
+        fields |= {name: item for name, (_, item) in others.items() if name not in fields and item is not None}
         entries: dict[str, tuple[Scalar, Tree]] = {}
         if fields:
             whole = file if file is not None and len(fields) == 1 else _map(inner, fields)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.app.inputs import Given, read_inputs
+from orchestrator.app.inputs import Given, accept_so_far, read_inputs
 from orchestrator.app.reading import SECOND_OPINION_AT_MOST, Checked
 from orchestrator.app.reading import validate as check
 from orchestrator.app.sarif import orch_version, sarif
@@ -103,7 +103,7 @@ def plan(
     """Show what a workflow would do, step by step.
 
     Of a topology file, or of a deployment. WORKFLOW is one that it declares or one that every topology has (install,
-    uninstall, start, stop, run, cancel); install when it is left out.
+    uninstall, start, stop, run, cancel); install when it is left out. Inputs that are given are checked.
 
     \b
     Examples:
@@ -116,8 +116,11 @@ def plan(
     found, named = named_target(session.home, target, workflow, deployment)
     workflow = named or "install"
     planned = target_plan(session.home, found, workflow)
+    given = read_inputs(pairs, inputs_file)
+    if given:
+        accept_so_far(found.topology, workflow, given)
     if variables:
-        _show_variables(session, found, workflow, planned, read_inputs(pairs, inputs_file))
+        _show_variables(session, found, workflow, planned, given)
         return
     if session.json:
         session.data(plan_data(planned))

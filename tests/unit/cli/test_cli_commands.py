@@ -261,6 +261,37 @@ def test_plan(orch: Orch) -> None:
     assert "no file or deployment" in orch("plan", "nothing", status=2).stderr
 
 
+@pytest.mark.parametrize("words", [(), ("--variables",)])
+@pytest.mark.parametrize(
+    ("workflow", "given", "code", "says"),
+    [
+        ("install", "m=medium", "I0004", "must be one of fast, slow"),
+        ("go", "n=77", "I0004", "must be in the range 1, 5"),
+        ("go", "n=many", "I0003", "'many'"),
+        ("go", "nn=1", "I0001", "there is no input 'nn'"),
+        ("uninstall", "n=1", "I0001", "there is no input 'n'"),
+    ],
+)
+def test_inputs_of_a_plan_are_checked(
+    orch: Orch, tmp_path: Path, words: tuple[str, ...], workflow: str, given: str, code: str, says: str
+) -> None:
+    topology = tmp_path / "topology.yaml"
+    topology.write_text(
+        "tosca_definitions_version: tosca_simple_yaml_1_3\ntopology_template:\n"
+        "  inputs: { m: { type: string, constraints: [ valid_values: [ fast, slow ] ] } }\n"
+        "  node_templates: { N: { type: tosca.nodes.Root } }\n"
+        "  workflows: { go: { inputs: { n: { type: integer, constraints: [ in_range: [ 1, 5 ] ] } } } }\n"
+    )
+    name, _, value = given.partition("=")
+    file = tmp_path / "in.yaml"
+    file.write_text(f"{name}: {value}\n")
+    orch("plan", topology, workflow, *words)  # none need be given
+    for how in (("-i", given), ("--inputs", file)):
+        (problem,) = orch.json("plan", topology, workflow, *words, *how, status=2)["error"]["problems"]
+        assert problem["code"] == code
+        assert says in problem["message"]
+
+
 def test_graph(orch: Orch, tmp_path: Path) -> None:
     for ending, start in ((".svg", "<"), (".dot", "digraph"), (".mmd", "---")):
         file = tmp_path / f"picture{ending}"
