@@ -210,6 +210,10 @@ MISTAKES = {
         "T0310",
         server("      artifacts: { app: { file: §missing.tar, type: tosca.artifacts.File } }\n"),
     ),
+    "checksum that is none": (
+        "T0315",
+        server("      artifacts: { app: { file: http://x/a, type: tosca.artifacts.File, checksum: §nonsense } }\n"),
+    ),
     "misspelt operation": (
         "T0309",
         server("      interfaces: { Standard: { operations: { §strat: { description: a } } } }\n"),
