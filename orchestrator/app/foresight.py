@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from orchestrator.model.expressions import Expression, evaluate
 from orchestrator.model.topology import NodeTemplate, Topology
-from orchestrator.model.values import Secret, Value
+from orchestrator.model.values import Secret, Value, value_at
 
 UNKNOWN = "<?not-known-yet?>"
 """Stands for what is not known yet; texts that are made of it hold it. It is in no text that people write."""
@@ -71,7 +71,7 @@ class _Foresight:
             name = str(rest[0])
             if name in node.properties:
                 value = self._of(node, name, node.properties[name])
-                return value if len(rest) == 1 else _dig(value, rest[1:])
+                return value_at(value, rest[1:], lambda found: None if is_known(found) else UNKNOWN)
             if len(rest) > 1:
                 return UNKNOWN  # of a capability, or of a requirement's target
         return None
@@ -116,14 +116,3 @@ class _Foresight:
     def nodes_of_type(self, type_name: str) -> Value:
         """Names of node templates of a type."""
         return [node.name for node in self.topology.node_templates.values() if type_name in node.lineage]
-
-
-def _dig(value: Value, path: list[Value]) -> Value:
-    for word in path:
-        if isinstance(value, Mapping):
-            value = value.get(str(word))
-        elif isinstance(value, list) and str(word).isdigit() and int(word) < len(value):
-            value = value[int(word)]
-        else:
-            return None if is_known(value) else UNKNOWN
-    return value

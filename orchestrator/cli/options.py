@@ -138,6 +138,16 @@ def deployment_option(help: str = "The deployment; not needed when there is only
     return click.option("-d", "--deployment", metavar="NAME", shell_complete=completing.deployments, help=help)
 
 
+def repeated_option(*words: str, help: str, **settings: Any) -> Callable[[F], F]:
+    """An option that may be given several times, and says so; the command takes a tuple of what was given."""
+    return click.option(*words, multiple=True, help=f"{help.removesuffix('.')}; may be repeated.", **settings)
+
+
+def steps_option(*words: str, help: str) -> Callable[[F], F]:
+    """An option that names steps of an execution."""
+    return repeated_option(*words, metavar="STEP", shell_complete=completing.steps, help=help)
+
+
 class _Unshown(click.Argument):
     """An argument that the help does not show."""
 
@@ -164,23 +174,29 @@ def with_earlier_name(*, option: bool = False) -> Callable[[F], F]:
 
 
 def input_options(function: F) -> F:
-    """``-i NAME=VALUE`` and ``--inputs FILE``."""
-    function = click.option(
+    """``-i NAME=VALUE`` and ``--inputs FILE``; the command takes what they say as ``given``."""
+
+    @wraps(function)
+    def call(*words: Any, pairs: tuple[str, ...], inputs_file: Path | None, **settings: Any) -> Any:
+        from orchestrator.app.inputs import read_inputs
+
+        return function(*words, given=read_inputs(pairs, inputs_file), **settings)
+
+    decorated = click.option(
         "--inputs",
         "inputs_file",
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="A YAML file of inputs (`orch inputs TARGET -o FILE` writes one).",
-    )(function)
-    return click.option(
+    )(cast(F, call))
+    return repeated_option(
         "-i",
         "--input",
         "pairs",
-        multiple=True,
         metavar="NAME=VALUE",
         shell_complete=completing.inputs,
-        help="One input; wins over the file. May be repeated.",
-    )(function)
+        help="One input; wins over the file.",
+    )(decorated)
 
 
 def verbose_option(function: F) -> F:
@@ -191,40 +207,47 @@ def verbose_option(function: F) -> F:
 
 
 def policy_options(function: F) -> F:
-    """``--timeout``, ``--retries``, ``--continue-on-error``, ``--parallel``."""
+    """``--timeout``, ``--retries``, ``--continue-on-error``, ``--parallel``; the command takes ``overrides``."""
     options = (
-        click.option(
+        repeated_option(
             "--timeout",
-            "timeouts",
-            multiple=True,
             metavar="[NODE=]TIME",
             shell_complete=completing.assigned_nodes,
             help="How long the whole, or each operation of a node, may take (30 s, 10m, 2h), before it is cancelled.",
         ),
-        click.option(
+        repeated_option(
             "--retries",
-            "retries",
-            multiple=True,
             metavar="[NODE=]N",
             shell_complete=completing.assigned_nodes,
             help="How often a failed operation, of any node or of one, is tried again.",
         ),
-        click.option(
+        repeated_option(
             "--continue-on-error",
-            "continued",
-            multiple=True,
             metavar="NODE",
             shell_complete=completing.nodes,
             help="Go on when an operation of this node has failed.",
         ),
-        click.option(
+        repeated_option(
             "--parallel",
-            "parallel",
-            multiple=True,
             metavar="[SITE=]N",
             help="How many operations of this execution may be under way at a site, or at each, at the same time.",
         ),
     )
+
+    @wraps(function)
+    def call(
+        *words: Any,
+        timeout: tuple[str, ...],
+        retries: tuple[str, ...],
+        continue_on_error: tuple[str, ...],
+        parallel: tuple[str, ...],
+        **settings: Any,
+    ) -> Any:
+        from orchestrator.app.policies import read_overrides
+
+        return function(*words, overrides=read_overrides(timeout, retries, continue_on_error, parallel), **settings)
+
+    decorated = cast(F, call)
     for option in reversed(options):
-        function = option(function)
-    return function
+        decorated = option(decorated)
+    return decorated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 Value: TypeAlias = Any
@@ -68,4 +69,19 @@ def revealed(value: Value) -> Value:
         return {k: revealed(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [revealed(v) for v in value]
+    return value
+
+
+def value_at(value: Value, path: Iterable[Value], lacking: Callable[[Value], Value] = lambda _: None) -> Value:
+    """What keys of maps and numbers of lists lead to inside of a value; None where a map has not the key.
+
+    ``lacking`` gives the answer for a value that has nothing inside of it that the path could mean.
+    """
+    for word in path:
+        if isinstance(value, Mapping):
+            value = value.get(str(word))
+        elif isinstance(value, list) and str(word).isdecimal() and int(word) < len(value):
+            value = value[int(word)]
+        else:
+            return lacking(value)
     return value

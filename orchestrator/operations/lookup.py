@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from orchestrator.errors import WorkError
 from orchestrator.model.expressions import Expression, Literal, evaluate
 from orchestrator.model.topology import NodeTemplate, Relationship, Topology, interface_name
-from orchestrator.model.values import Value
+from orchestrator.model.values import Value, value_at
 from orchestrator.secrets import SecretStore
 from orchestrator.sites import Site, environment_attributes
 
@@ -95,7 +95,7 @@ class _Lookup:
         name = str(path[0]) if path and path[0] is not None else ""
         for source in (self.activity_inputs, self.around.workflow_inputs, self.around.topology_inputs):
             if source.get(name) is not None:
-                return _dig(source[name], path[1:])
+                return value_at(source[name], path[1:])
         return None
 
     def property(self, entity: str, path: list[Value]) -> Value:
@@ -185,8 +185,8 @@ class _Lookup:
         name = str(path[0])
         if len(path) > 1 and (name in node.capabilities or any(name == r.name for r in node.relationships)):
             value = self.around.attribute_of(node.name, instance, f"{name}.{path[1]}")
-            return _dig(value, path[2:])
-        return _dig(self.around.attribute_of(node.name, instance, name), path[1:])
+            return value_at(value, path[2:])
+        return value_at(self.around.attribute_of(node.name, instance, name), path[1:])
 
     def _instance_of(self, entity: str, node: NodeTemplate) -> str:
         if entity in ("SELF", "SOURCE") or node.name == self.node.name:
@@ -246,15 +246,4 @@ class _Lookup:
         inner = replace(self, node=node, relationship=None, target=None, visited=(*self.visited, key))
         if node is not self.node and not isinstance(expression, Literal):
             inner = replace(inner, instance=same_or_first(self.around.instances(node.name), self.instance))
-        return _dig(evaluate(expression, inner), path)
-
-
-def _dig(value: Value, path: list[Value]) -> Value:
-    for word in path:
-        if isinstance(value, Mapping):
-            value = value.get(str(word))
-        elif isinstance(value, list) and str(word).isdigit() and int(word) < len(value):
-            value = value[int(word)]
-        else:
-            return None
-    return value
+        return value_at(evaluate(expression, inner), path)

@@ -13,7 +13,7 @@ import msgspec
 
 from orchestrator.model.expressions import Call, Expression, Function, ListOf, Literal, MapOf
 from orchestrator.model.topology import NodeTemplate, Operation, Relationship, Topology
-from orchestrator.model.values import Value
+from orchestrator.model.values import Value, value_at
 
 _FOR_PEOPLE = frozenset({"span", "spans", "path", "description", "metadata"})
 """Fields that say where something is written or found, or that only people read."""
@@ -280,16 +280,8 @@ def plain(expression: Expression, inputs: Mapping[str, Value]) -> Value:
 def _call(call: Call, inputs: Mapping[str, Value]) -> Value:
     arguments = [plain(argument, inputs) for argument in call.arguments]
     if call.function is Function.GET_INPUT and arguments and inputs.get(str(arguments[0])) is not None:
-        value = inputs[str(arguments[0])]
-        for word in arguments[1:]:
-            value = value.get(str(word)) if isinstance(value, Mapping) else _item(value, word)
-        return value
+        return value_at(inputs[str(arguments[0])], arguments[1:])
     return {call.function.value: arguments[0] if len(arguments) == 1 else arguments}
-
-
-def _item(value: Value, word: Value) -> Value:
-    index = str(word)
-    return value[int(index)] if isinstance(value, list) and index.isdigit() and int(index) < len(value) else None
 
 
 def _comparable(thing: Value) -> Value:

@@ -41,24 +41,25 @@ class Parts:
 
     def full(self, kind: str, written: Tree) -> Tree:
         """The name of a type in full: short names and namespace prefixes are resolved."""
-        if not isinstance(written, Scalar) or written.is_null:
-            return written
-        found = self.types.find(kind, written.text, written.file)
-        if found is None:
-            return written
-        self.referenced.add((kind, found))
-        return _renamed(written, found)
+        found = self._found(kind, written)
+        return _renamed(written, found) if found is not None and isinstance(written, Scalar) else written
 
     def unprefixed(self, kind: str, written: Tree) -> Tree:
         """A name that may be a type's, with no other change than that a namespace prefix is taken away."""
-        if not isinstance(written, Scalar) or written.is_null:
+        found = self._found(kind, written)
+        if found is None or not isinstance(written, Scalar):
             return written
-        found = self.types.find(kind, written.text, written.file)
-        if found is None:
-            return written
-        self.referenced.add((kind, found))
         short = written.text.removeprefix("tosca:")
         return written if found == written.text or found.endswith(f".{short}") else _renamed(written, found)
+
+    def _found(self, kind: str, written: Tree) -> str | None:
+        """The full name of a type, which is referred to from now on; None where there is none."""
+        if not isinstance(written, Scalar) or written.is_null:
+            return None
+        found = self.types.find(kind, written.text, written.file)
+        if found is not None:
+            self.referenced.add((kind, found))
+        return found
 
     def names(self, kind: str, tree: Tree) -> Tree:
         """A list of names of types, in full; one alone becomes a list."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from orchestrator.model.problems import Problems
 from orchestrator.model.topology import interface_name
 from orchestrator.tosca.fields import named_items
@@ -43,10 +45,16 @@ class TemplateWriter:
         return body.with_entries(entries)
 
     @staticmethod
-    def _each(tree: Tree, write: object) -> Tree:
+    def _listed(tree: Tree, write: Callable[[Map], Tree]) -> Tree:
+        found = listed(tree)
+        if not isinstance(found, List):
+            return found
+        return new_list(found, [write(item) if isinstance(item, Map) else item for item in found.items])
+
+    @staticmethod
+    def _each(tree: Tree, write: Callable[[Map], Tree]) -> Tree:
         if not isinstance(tree, Map):
             return tree
-        assert callable(write)
         return tree.with_entries({n: (k, write(v) if isinstance(v, Map) else v) for n, (k, v) in tree.entries.items()})
 
     def _output(self, body: Map) -> Tree:
@@ -97,15 +105,11 @@ class TemplateWriter:
         return with_parts(body, values)
 
     def _requirements(self, tree: Tree) -> Tree:
-        found = listed(tree)
-        if not isinstance(found, List):
-            return found
-        items: list[Tree] = []
-        for item in found.items:
-            assert isinstance(item, Map)
+        def write(item: Map) -> Map:
             key, body = next(item.items())
-            items.append(item.with_entries({key.text: (key, self._requirement(key, body))}))
-        return new_list(found, items)
+            return item.with_entries({key.text: (key, self._requirement(key, body))})
+
+        return self._listed(tree, write)
 
     def _requirement(self, name: Scalar, tree: Tree) -> Tree:
         if not isinstance(tree, Map):
@@ -163,14 +167,7 @@ class TemplateWriter:
         return body.with_entries(entries)
 
     def _policies(self, tree: Tree) -> Tree:
-        found = listed(tree)
-        if not isinstance(found, List):
-            return found
-        items: list[Tree] = []
-        for item in found.items:
-            assert isinstance(item, Map)
-            items.append(self._each(item, self._policy))
-        return new_list(found, items)
+        return self._listed(tree, lambda item: self._each(item, self._policy))
 
     def _policy(self, body: Map) -> Map:
         found: dict[str, Tree] = {}

@@ -25,7 +25,7 @@ from orchestrator.cli.following import (
     tell_end,
     watch,
 )
-from orchestrator.cli.options import Group, deployment_option, verbose_option
+from orchestrator.cli.options import Group, deployment_option, repeated_option, steps_option, verbose_option
 from orchestrator.cli.progress import Progress
 from orchestrator.cli.session import Session, pass_session
 from orchestrator.cli.step_list import predecessors, steps_text
@@ -159,23 +159,15 @@ def _details_data(details: use.ExecutionDetails) -> dict[str, Any]:
 @deployment_option("Without ID: the newest of this deployment.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until it has ended.")
 @click.option("--level", type=click.Choice(LEVELS), default="info", show_default=True, help="This level and above.")
-@click.option(
-    "--step",
-    "steps",
-    multiple=True,
-    metavar="STEP",
-    shell_complete=completing.steps,
-    help="Only what is about this step; may be repeated.",
-)
-@click.option(
+@steps_option("--step", "steps", help="Only what is about this step.")
+@repeated_option(
     "--node",
     "nodes",
-    multiple=True,
     metavar="NODE",
     shell_complete=completing.nodes_of_execution,
-    help="Only what is about this node; may be repeated.",
+    help="Only what is about this node.",
 )
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this kind; may be repeated.")
+@repeated_option("--kind", "kinds", type=click.Choice(KINDS), help="Only this kind.")
 @click.option("--since", metavar="TIME", help="Not before this time (18:30, 2025-01-31 18:30) or so long ago (10m).")
 @click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Of what there is, only the last N.")
 @pass_session
@@ -259,14 +251,7 @@ def log_text(event: Event, progress: Progress, terminal: Terminal) -> str:
 
 @executions.command()
 @click.argument("id", shell_complete=completing.executions)
-@click.option(
-    "--step",
-    "steps",
-    multiple=True,
-    metavar="STEP",
-    shell_complete=completing.steps,
-    help="Only this step, not the whole; may be repeated.",
-)
+@steps_option("--step", "steps", help="Only this step, not the whole.")
 @verbose_option
 @pass_session
 def cancel(session: Session, id: str, steps: tuple[str, ...], verbose: bool) -> int:
@@ -366,22 +351,8 @@ def _cancel_steps(session: Session, execution_id: str, steps: Sequence[str], *, 
 @executions.command()
 @click.argument("id", required=False, metavar="[ID]", shell_complete=completing.executions)
 @deployment_option("Without ID: the newest of this deployment.")
-@click.option(
-    "--from",
-    "again",
-    multiple=True,
-    metavar="STEP",
-    shell_complete=completing.steps,
-    help="Do this step and all that depends on it again; may be repeated.",
-)
-@click.option(
-    "--skip",
-    "skipped",
-    multiple=True,
-    metavar="STEP",
-    shell_complete=completing.steps,
-    help="Take this step as done without doing it; may be repeated.",
-)
+@steps_option("--from", "again", help="Do this step and all that depends on it again.")
+@steps_option("--skip", "skipped", help="Take this step as done without doing it.")
 @verbose_option
 @pass_session
 def resume(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from orchestrator.app import scaling
-from orchestrator.app.policies import read_overrides
+from orchestrator.app.policies import Overrides
 from orchestrator.cli import completing
 from orchestrator.cli.commands.topologies import plan_data, plan_table
 from orchestrator.cli.commands.work import detach_option, see_started
@@ -27,10 +27,7 @@ def scale(
     numbers: tuple[str, ...],
     deployment: str | None,
     dry_run: bool,
-    timeouts: tuple[str, ...],
-    retries: tuple[str, ...],
-    continued: tuple[str, ...],
-    parallel: tuple[str, ...],
+    overrides: Overrides,
     detach: bool,
     verbose: bool,
 ) -> int:
@@ -45,7 +42,6 @@ def scale(
       orch scale Worker=5 --dry-run
       orch scale Worker=2 Frontend=1 --deployment shop
     """
-    overrides = read_overrides(timeouts, retries, continued, parallel)
     wanted = scaling.read_numbers(numbers)
     prepared = scaling.prepare(session.home, wanted, deployment_name=deployment, overrides=overrides)
     if dry_run:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.app.inputs import Given, accept_so_far, read_inputs
+from orchestrator.app.inputs import Given, accept_so_far
 from orchestrator.app.reading import SECOND_OPINION_AT_MOST, Checked
 from orchestrator.app.reading import validate as check
 from orchestrator.app.sarif import orch_version, sarif
@@ -97,8 +97,7 @@ def plan(
     workflow: str | None,
     deployment: str | None,
     variables: bool,
-    pairs: tuple[str, ...],
-    inputs_file: Path | None,
+    given: dict[str, Given],
 ) -> None:
     """Show what a workflow would do, step by step.
 
@@ -116,7 +115,6 @@ def plan(
     found, named = named_target(session.home, target, workflow, deployment)
     workflow = named or "install"
     planned = target_plan(session.home, found, workflow)
-    given = read_inputs(pairs, inputs_file)
     if given:
         accept_so_far(found.topology, workflow, given)
     if variables:

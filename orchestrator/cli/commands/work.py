@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from orchestrator.app import executing, executions, forcing, packaging
-from orchestrator.app.inputs import read_inputs
-from orchestrator.app.policies import read_overrides
+from orchestrator.app.inputs import Given
+from orchestrator.app.policies import Overrides
 from orchestrator.cli import completing
 from orchestrator.cli.commands.topologies import plan_data, plan_table
 from orchestrator.cli.differences import difference_data, difference_summary, difference_text
@@ -19,6 +19,7 @@ from orchestrator.cli.options import (
     deployment_option,
     input_options,
     policy_options,
+    repeated_option,
     verbose_option,
     with_earlier_name,
 )
@@ -40,27 +41,24 @@ detach_option = click.option("--detach", is_flag=True, help="Only queue it for `
 @deployment_option("The name of the deployment (default: that of the topology).")
 @input_options
 @click.option("--site", shell_complete=completing.sites, help="The site that every abstract node stands for.")
-@click.option(
+@repeated_option(
     "--match",
     "matches",
-    multiple=True,
     metavar="NODE=SITE",
     shell_complete=completing.matches,
     help="The site of one abstract node.",
 )
-@click.option(
+@repeated_option(
     "--or-site",
     "instead",
-    multiple=True,
     metavar="SITE",
     shell_complete=completing.sites,
-    help="The site to take in the place of one that is out of reach or refuses such jobs. May be repeated.",
+    help="The site to take in the place of one that is out of reach or refuses such jobs.",
 )
-@click.option(
+@repeated_option(
     "--recreate",
-    multiple=True,
     metavar="NODE",
-    help="In an update, tear this node down and make it again, whatever has changed. May be repeated.",
+    help="In an update, tear this node down and make it again, whatever has changed.",
 )
 @click.option("--lock", is_flag=True, help="Write down in orch.lock what the topology is made of, first.")
 @click.option("--dry-run", is_flag=True, help="Show what is different and what would be done, and do nothing.")
@@ -72,18 +70,14 @@ def deploy(
     session: Session,
     file: Path,
     deployment: str | None,
-    pairs: tuple[str, ...],
-    inputs_file: Path | None,
+    given: dict[str, Given],
     site: str | None,
     matches: tuple[str, ...],
     instead: tuple[str, ...],
     recreate: tuple[str, ...],
     lock: bool,
     dry_run: bool,
-    timeouts: tuple[str, ...],
-    retries: tuple[str, ...],
-    continued: tuple[str, ...],
-    parallel: tuple[str, ...],
+    overrides: Overrides,
     detach: bool,
     verbose: bool,
 ) -> int:
@@ -104,7 +98,6 @@ def deploy(
       orch deploy topology.yaml --inputs inputs.yaml -i image_folder=/work/images
       orch deploy changed.yaml --deployment wordcount --dry-run
     """
-    given = read_inputs(pairs, inputs_file)
     if lock and not dry_run:
         packaging.lock(session.home.settings, file)
     prepared = executing.prepare_deploy(
@@ -115,7 +108,7 @@ def deploy(
         site=site,
         matches=read_matches(matches) or None,
         instead=instead,
-        overrides=read_overrides(timeouts, retries, continued, parallel),
+        overrides=overrides,
         recreate=recreate,
     )
     if dry_run:
@@ -140,12 +133,8 @@ def run(
     session: Session,
     workflow: str,
     deployment: str | None,
-    pairs: tuple[str, ...],
-    inputs_file: Path | None,
-    timeouts: tuple[str, ...],
-    retries: tuple[str, ...],
-    continued: tuple[str, ...],
-    parallel: tuple[str, ...],
+    given: dict[str, Given],
+    overrides: Overrides,
     detach: bool,
     verbose: bool,
 ) -> int:
@@ -163,8 +152,6 @@ def run(
       orch run exec_job --deployment wordcount --inputs inputs.yaml --json
       orch run exec_job --inputs inputs.yaml --detach
     """
-    given = read_inputs(pairs, inputs_file)
-    overrides = read_overrides(timeouts, retries, continued, parallel)
     session.home.queue_only = detach
     started = executing.run(session.home, workflow, deployment_name=deployment, given=given, overrides=overrides)
     return see_started(session, started, verbose=verbose)
