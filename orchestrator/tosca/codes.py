@@ -268,12 +268,6 @@ ARTIFACT_MISSING = _code(
     "The file of an artifact is not there.",
     "Check the path; it is relative to the document that declares the artifact.",
 )
-CHECKSUM = _code(
-    "T0315",
-    "Artifact that its checksum does not fit",
-    "An artifact says which checksum its file has, and the file is another one, or the checksum cannot be understood.",
-    "Get the file anew, or give the checksum of the file that is there, with its checksum_algorithm.",
-)
 
 SCRIPT_SYNTAX = _code(
     "T0311",
@@ -298,6 +292,18 @@ FILE_NOT_CHECKED = _code(
     "File that cannot be checked here",
     "A script or a playbook could not be looked at whole, because something that it takes is not on this machine.",
     "Install what is missing, if the operation is to run here.",
+)
+CHECKSUM = _code(
+    "T0315",
+    "Artifact that its checksum does not fit",
+    "An artifact says which checksum its file has, and the file is another one, or the checksum cannot be understood.",
+    "Get the file anew, or give the checksum of the file that is there, with its checksum_algorithm.",
+)
+SETTINGS_NOT_READ = _code(
+    "T0316",
+    "Settings of Ansible that are not read",
+    "An ansible.cfg lies beside a playbook or above it. orch runs playbooks with settings of its own, and reads no other.",
+    "Write what it needs into the playbook; roles, plugins, collections and group_vars beside it are found anyway.",
 )
 
 UNKNOWN_PROPERTY = _code(

@@ -14,6 +14,7 @@ from orchestrator.model.problems import Problem, Severity
 from orchestrator.model.topology import Interface, Operation, Topology
 from orchestrator.tosca.brought.playbooks import playbook_problems
 from orchestrator.tosca.brought.scripts import bash_problems, python_problems
+from orchestrator.tosca.brought.settings import settings_problems
 
 HOSTED_ON = "tosca.relationships.HostedOn"
 ENTRY = "PLAYBOOK_ENTRY"
@@ -25,7 +26,8 @@ def file_problems(topology: Topology, collections: Sequence[Path] = ()) -> Itera
     ``collections`` are the folders where Ansible's collections are installed.
     A script of Python for another machine may be for another version of Python: then it is a warning.
     """
-    for (path, kind), hosted in _files(topology).items():
+    files = _files(topology)
+    for (path, kind), hosted in files.items():
         match kind:
             case Kind.BASH:
                 yield from bash_problems(path)
@@ -34,6 +36,7 @@ def file_problems(topology: Topology, collections: Sequence[Path] = ()) -> Itera
                     yield msgspec.structs.replace(problem, severity=Severity.WARNING) if hosted else problem
             case Kind.PLAYBOOK:
                 yield from playbook_problems(path, topology.node_templates, collections)
+    yield from settings_problems([path for path, kind in files if kind is Kind.PLAYBOOK], Path(topology.file))
 
 
 def _files(topology: Topology) -> dict[tuple[Path, Kind], bool]:

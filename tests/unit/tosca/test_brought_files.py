@@ -29,7 +29,7 @@ def of_topology(folder: Path, implementation: str, text: str, more: str = "") ->
         "    interfaces: { Standard: { type: tosca.interfaces.node.lifecycle.Standard, operations: { create: "
         f"{implementation} }} }} }}\n"
         f"topology_template: {{ node_templates: {{ Web-server: {{ type: x.S }}{more} }} }}\n",
-        "t.yaml",
+        str(folder / "t.yaml"),
         folder,
     )
     assert reading.topology is not None
@@ -215,3 +215,48 @@ def test_the_playbooks_of_this_project_are_taken() -> None:
     files = [f for folder in folders for f in folder.rglob("*.yaml") if "\n  hosts:" in f.read_text()]
     assert len(files) >= 10
     assert [str(p) for file in files for p in playbook_problems(file, [])] == []
+
+
+PLAYBOOK = "- hosts: all\n  gather_facts: false\n  tasks: [ debug: { msg: hello } ]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "named"),
+    [
+        ("[defaults]\nroles_path = ../roles\n", 2, "roles_path;"),
+        ("# ours\n[defaults]\n# forks = 5\nforks: 5\ntimeout=3\n[x]\npipelining = True\n", 4, "forks, timeout, pipelining;"),
+        ("\ufeff[defaults]\r\nroles_path = a:\r\n    b = c\r\n", 2, "roles_path;"),
+        ("".join(f"s{n} = 1\n" for n in range(9)), 1, "s0, s1, s2, s3, s4, …;"),
+    ],
+)  # fmt: skip
+def test_settings_of_ansible_beside_a_playbook_are_told(text: str, line: int, named: str, tmp_path: Path) -> None:
+    (tmp_path / "ansible.cfg").write_text(text, newline="")
+    (problem,) = of_topology(tmp_path, "p.yml", PLAYBOOK)
+    assert (problem.code, problem.severity) == ("T0316", Severity.WARNING)
+    assert problem.span is not None
+    assert (problem.span.file, problem.span.line) == (str(tmp_path / "ansible.cfg"), line)
+    assert f"not read: {named}" in problem.message
+
+
+def test_settings_above_a_playbook_are_told_once(tmp_path: Path) -> None:
+    folder = tmp_path / "topology" / "playbooks"
+    folder.mkdir(parents=True)
+    for place in (tmp_path, tmp_path / "topology", folder):
+        (place / "ansible.cfg").write_text("forks = 5\n")
+    problems = of_topology(tmp_path / "topology", "playbooks/p.yml", PLAYBOOK)
+    assert [p.span and p.span.file for p in problems] == [
+        str(folder / "ansible.cfg"),
+        str(tmp_path / "topology" / "ansible.cfg"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[defaults]\n# forks = 5\n; forks = 5\n", None])
+def test_without_settings_there_is_nothing_to_tell(text: str | None, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "ansible.cfg").write_text(text)
+    assert of_topology(tmp_path, "p.yml", PLAYBOOK) == []
+
+
+def test_settings_beside_scripts_are_nobodys(tmp_path: Path) -> None:
+    (tmp_path / "ansible.cfg").write_text("forks = 5\n")
+    assert of_topology(tmp_path, "s.sh", "echo\n") == []
