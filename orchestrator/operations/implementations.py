@@ -15,6 +15,7 @@ from orchestrator.model.topology import Implementation
 from orchestrator.model.values import Secret, Value, revealed, secrets_in
 from orchestrator.operations.calls import ResolvedCall
 from orchestrator.operations.naming import yorc_text
+from orchestrator.sites.tree import check_bringable
 
 ENTRY = "PLAYBOOK_ENTRY"
 SCRIPT_PATH = "orch_script_path"
@@ -87,7 +88,8 @@ def _text(value: Value) -> Value:
 def uploads_of(resolved: ResolvedCall, kind: Kind, inputs: Mapping[str, Value]) -> tuple[Upload, ...]:
     """What a machine that is reached by ssh gets: the artifacts, and a script with its dependencies.
 
-    An input that names an artifact's file (``get_artifact``) names the copy there.
+    An input that names an artifact's file (``get_artifact``) names the copy there. Raises WorkError, StorageError for
+    what cannot be brought, see :mod:`orchestrator.sites.tree`.
     """
     artifacts = {
         name: (Path(artifact.path), _relative(artifact.file, artifact.path, name))
@@ -100,11 +102,13 @@ def uploads_of(resolved: ResolvedCall, kind: Kind, inputs: Mapping[str, Value]) 
             if value == str(source):
                 uploads.append(Upload(name, source, path))
     implementation = resolved.implementation
-    if kind is Kind.PLAYBOOK or implementation.path is None:
-        return tuple(uploads)
-    own = _relative(implementation.file, implementation.path, "implementation")
-    uploads.append(Upload(SCRIPT_PATH, Path(implementation.path), own))
-    return (*uploads, *_dependencies(implementation, implementation.path))
+    if kind is not Kind.PLAYBOOK and implementation.path is not None:
+        own = _relative(implementation.file, implementation.path, "implementation")
+        uploads.append(Upload(SCRIPT_PATH, Path(implementation.path), own))
+        uploads.extend(_dependencies(implementation, implementation.path))
+    for upload in {upload.source: upload for upload in uploads}.values():
+        check_bringable(upload.source)
+    return tuple(uploads)
 
 
 def _dependencies(implementation: Implementation, path: str) -> list[Upload]:

@@ -40,6 +40,14 @@ def tree_at(folder: Path) -> Tree:
         raise StorageError(f"cannot read {error.filename or folder}: {error.strerror}") from error
 
 
+def check_bringable(place: Path) -> None:
+    """See that a file, or all of a folder, can be brought elsewhere. Raises as :func:`tree_at` does."""
+    if place.is_dir():
+        tree_at(place)
+    elif not place.is_file():
+        raise leads_nowhere(str(place)) if place.is_symlink() else not_a_file(str(place))
+
+
 def tree_of(entries: Iterable[tuple[str, str]]) -> Tree:
     """The tree of entries, each its type and its name; parents come in any order."""
     files: list[str] = []

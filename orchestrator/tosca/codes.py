@@ -302,7 +302,7 @@ CHECKSUM = _code(
 SETTINGS_NOT_READ = _code(
     "T0316",
     "Settings of Ansible that are not read",
-    "An ansible.cfg lies beside a playbook or above it. orch runs playbooks with settings of its own, and reads no other.",
+    "An ansible.cfg lies beside a playbook or above it. orch has settings of its own and reads no others.",
     "Write what it needs into the playbook; roles, plugins, collections and group_vars beside it are found anyway.",
 )
 

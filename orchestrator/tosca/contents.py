@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 from orchestrator import resources
+from orchestrator.errors import UserError
 from orchestrator.model.problems import Problem, Severity
 from orchestrator.model.source import Span
 from orchestrator.model.topology import ArtifactDefinition, Interface, Topology
@@ -46,6 +48,43 @@ _REFERRING = (".yml", ".yaml", ".sh", ".bash", ".py", ".j2", ".cfg")
 _REFERRING_BYTES = 1024 * 1024
 
 
+Walk: TypeAlias = Callable[[Path], Iterator[Path]]
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """The files under a folder, sorted; nothing hidden, no caches. Links are followed, those into a circle not."""
+    return (path for path in _walk(folder, (), whole=False) if path.is_file())
+
+
+def everything_in(folder: Path) -> Iterator[Path]:
+    """The same, and the folders with nothing in them.
+
+    Raises UserError for what cannot be put into an archive: links that lead nowhere or into a circle, pipes, sockets.
+    """
+    return _walk(folder, (), whole=True)
+
+
+def _walk(folder: Path, above: tuple[Path, ...], *, whole: bool) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in above:
+        if whole:
+            raise UserError(f"{folder} is a link to a folder that holds it", hint="remove the link")
+        return
+    entries = [e for e in sorted(folder.iterdir()) if not e.name.startswith(".") and e.name not in _LEFT_OUT]
+    if not entries:
+        yield folder
+    for entry in entries:
+        if entry.is_dir():
+            yield from _walk(entry, (*above, real), whole=whole)
+        elif entry.is_file():
+            yield entry
+        elif whole:
+            leads = entry.is_symlink()
+            what = "a link that leads nowhere" if leads else "neither a file nor a folder"
+            hint = "remove it, or put there what it leads to" if leads else "remove it: no archive can hold it"
+            raise UserError(f"{entry} is {what}", hint=hint)
+
+
 class Named(msgspec.Struct, frozen=True):
     """A file that a document names: as it was written there, and where it was found."""
 
@@ -74,44 +113,47 @@ class Contents(msgspec.Struct, frozen=True):
         paths = [*self.documents, *(named.path for named in self.named)]
         return Path(os.path.commonpath([path.parent for path in paths]))
 
-    def files(self) -> dict[Path, None]:
-        """The topology's own documents, the files that they name and what lies about these."""
+    def files(self, walk: Walk = files_in) -> dict[Path, None]:
+        """The topology's own documents, the files that they name and what lies about these.
+
+        ``walk`` gives what is in a folder.
+        """
         found = dict.fromkeys(self.documents)
         for named in self.named:
             if named.path.is_dir():
-                found.update(dict.fromkeys(files_in(named.path)))
+                found.update(dict.fromkeys(walk(named.path)))
                 continue
             found[named.path] = None
             if named.implementation:
-                found.update(dict.fromkeys(self._neighbours(named.path.parent)))
+                found.update(dict.fromkeys(self._neighbours(named.path.parent, walk)))
         waiting = [path for path in found if path not in self.documents]
         while waiting:
-            more = [path for file in waiting for path in self._referred(file) if path not in found]
+            more = [path for file in waiting for path in self._referred(file, walk) if path not in found]
             found.update(dict.fromkeys(more))
             waiting = more
         return found
 
-    def _neighbours(self, folder: Path) -> Iterator[Path]:
+    def _neighbours(self, folder: Path, walk: Walk) -> Iterator[Path]:
         """The folder of a playbook or script, all of it; beside a document only what Ansible may look for there."""
         if not any(document.is_relative_to(folder) for document in self.documents):
-            yield from files_in(folder)
+            yield from walk(folder)
             return
         for entry in sorted(folder.iterdir()):
             if entry.is_dir() and entry.name in _PLAYBOOK_FOLDERS:
-                yield from files_in(entry)
+                yield from walk(entry)
             elif entry.is_file() and entry.suffix in _REFERRING and not entry.name.startswith("."):
                 yield entry
 
-    def _referred(self, file: Path) -> Iterator[Path]:
+    def _referred(self, file: Path, walk: Walk) -> Iterator[Path]:
         """Files that a playbook or script names by ``../``, with their neighbours, as far as they are in the root."""
         for path in _references(file):
             if not path.is_relative_to(self.root) or any(part.startswith(".") for part in _parts(path, self.root)):
                 continue
             if path.is_dir():
-                yield from files_in(path)
+                yield from walk(path)
             elif path.is_file():
                 yield path
-                yield from self._neighbours(path.parent)
+                yield from self._neighbours(path.parent, walk)
 
 
 def contents_of(reading: Reading, catalog: Catalog, archive: Path | None = None) -> Contents:
@@ -179,24 +221,6 @@ def named_files(topology: Topology) -> Iterator[Named]:
         yield from _of_artifacts(node.artifacts)
         for assigned in node.relationships:
             yield from _of_interfaces(assigned.interfaces)
-
-
-def files_in(folder: Path) -> Iterator[Path]:
-    """The files under a folder, sorted; nothing hidden, no caches. Links are followed, those into a circle not."""
-    yield from _walk(folder, ())
-
-
-def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    real = folder.resolve()
-    if real in above:
-        return
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith(".") or entry.name in _LEFT_OUT:
-            continue
-        if entry.is_dir():
-            yield from _walk(entry, (*above, real))
-        elif entry.is_file():
-            yield entry
 
 
 def _of_interfaces(interfaces: Mapping[str, Interface]) -> Iterator[Named]:

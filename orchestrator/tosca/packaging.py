@@ -19,13 +19,14 @@ from orchestrator.model.problems import DocumentError, Problem, Severity
 from orchestrator.tosca import codes
 from orchestrator.tosca.archives import refusal
 from orchestrator.tosca.catalog import Catalog, Profile
-from orchestrator.tosca.contents import absolute_names, contents_of, files_in
+from orchestrator.tosca.contents import absolute_names, contents_of, everything_in
 from orchestrator.tosca.csar import EMBEDDED_PROFILES, META, SUFFIXES, Csar, Folder, is_csar, layout_of, outside, unpack
 from orchestrator.tosca.locks import LOCK_NAME
 from orchestrator.tosca.reader import Reading, read_topology
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip archive knows
 _UNIX = 3
+_FOLDER = 0x10  # of MS-DOS, which zip has, too
 _BESIDE = ("registry",)
 """What orch itself looks for beside a topology: the workflow registry."""
 
@@ -45,8 +46,9 @@ def package(source: Path, out: Path | None = None, catalog: Catalog | None = Non
 
     Of a folder everything goes in but hidden files and CSARs. Of a topology: every document that reading touched,
     except the profiles that ship with orch; the files that implement its operations with what lies about them; its
-    artifacts; ``registry`` and ``orch.lock`` beside it. ``out`` is by default ``<name>-<version>.csar`` in the working
-    folder; a package of that name is replaced. What was made is unpacked and read before it is given.
+    artifacts; ``registry`` and ``orch.lock`` beside it. Links are followed, empty folders kept. ``out`` is by default
+    ``<name>-<version>.csar`` in the working folder; a package of that name is replaced. What was made is unpacked and
+    read before it is given.
 
     Raises DocumentError with all problems when the topology has errors or names files that no archive can carry,
     UserError, StorageError.
@@ -84,14 +86,14 @@ def _of_folder(folder: Path) -> tuple[str, dict[str, Path | bytes]]:
     entry = layout_of(Folder(folder)).entry
     root = folder.resolve()
     files: dict[str, Path | bytes] = {}
-    for file in files_in(folder):
+    for file in everything_in(folder):
         name = file.relative_to(folder).as_posix()
         if file.suffix.lower() in SUFFIXES and "/" not in name:
             continue
         if not file.resolve().is_relative_to(root):
             message = f"{file} is a link that leads outside of {folder}"
             raise refusal(codes.IMPORT_OUTSIDE, message, "put the file itself in its place")
-        files[name] = file
+        files.update(_member(file, folder))
     return entry, files
 
 
@@ -101,10 +103,12 @@ def _of_topology(reading: Reading, catalog: Catalog) -> tuple[str, dict[str, Pat
     if problems:
         raise DocumentError(problems)
     root, entry = contents.root, contents.documents[0]
-    files: dict[str, Path | bytes] = {file.relative_to(root).as_posix(): file for file in contents.files()}
+    files: dict[str, Path | bytes] = {}
+    for file in contents.files(everything_in):
+        files.update(_member(file, root))
     for beside in _BESIDE:
-        for file in files_in(entry.parent / beside) if (entry.parent / beside).is_dir() else ():
-            files[file.relative_to(root).as_posix()] = file
+        for file in everything_in(entry.parent / beside) if (entry.parent / beside).is_dir() else ():
+            files.update(_member(file, root))
     lock = entry.parent / LOCK_NAME
     if lock.is_file():
         files[lock.relative_to(root).as_posix()] = lock
@@ -118,8 +122,14 @@ def _of_profile(profile: Profile) -> dict[str, Path | bytes]:
     folder = f"{EMBEDDED_PROFILES}/{_title(profile.name, profile.version)}"
     root = profile.folder
     meta = _meta(profile.file.relative_to(root).as_posix(), "orch")
-    files = {f"{folder}/{file.relative_to(root).as_posix()}": file for file in files_in(root)}
+    files = {f"{folder}/{name}": file for path in everything_in(root) for name, file in _member(path, root).items()}
     return {f"{folder}/{META}": meta, **files}
+
+
+def _member(path: Path, root: Path) -> dict[str, Path | bytes]:
+    """A file, or a folder with nothing in it, by its name in the archive."""
+    name = path.relative_to(root).as_posix()
+    return {name: path} if path.is_file() else {f"{name}/": b""}
 
 
 def _meta(entry: str, author: str) -> bytes:
@@ -170,6 +180,8 @@ def _write(out: Path, contents: Mapping[str, Path | bytes]) -> None:
             info.compress_type = zipfile.ZIP_DEFLATED
             executable = isinstance(content, Path) and os.access(content, os.X_OK)
             info.external_attr = (0o100755 if executable else 0o100644) << 16
+            if info.is_dir():
+                info.external_attr = 0o040755 << 16 | _FOLDER
             if isinstance(content, bytes):
                 archive.writestr(info, content)
                 continue

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,47 @@ def test_what_is_wrong_with_a_host_is_told(
         assert text in said
     assert not (folder / "created").exists()
     assert not list(folder.parent.rglob("PWNED"))
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """The topology in a folder of its own, whose first operation tells what its artifact ``tree`` holds at the host."""
+    topology = Path(shutil.copytree(TOPOLOGY.parent, tmp_path / "hosts"), TOPOLOGY.name)
+    topology.with_name("create.yaml").write_text(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n"
+        '    - shell: \'cd "$tree" && find . | sort > "$there" && cat latest more/far >> "$there"\'\n'
+        "      environment: { tree: '{{ tree }}', there: '{{ folder }}/created' }\n"
+        "    - set_fact: { WHERE: '{{ tree }}' }\n"
+    )
+    return topology
+
+
+def test_all_of_an_artifact_folder_is_at_the_host(orch: Orch, folder: Path, server: SshServer, copied: Path) -> None:
+    files = copied.parent / "files"
+    elsewhere = copied.parent.parent / "elsewhere"
+    (elsewhere / "nothing in it").mkdir(parents=True)
+    (elsewhere / "far").write_text("far away")
+    (files / "latest").symlink_to("notes.txt")
+    (files / "more").symlink_to(elsewhere)
+    orch("deploy", copied, *inputs(folder, server))
+    assert (folder / "created").read_text().splitlines() == [
+        ".", "./deep", "./deep/file", "./latest", "./more", "./more/far", "./more/nothing in it", "./notes.txt",
+        "some notes", "far away",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda files: (files / "deep" / "gone").symlink_to("nothing"), "files/deep/gone is a link that leads nowhere"),
+        (lambda files: (files / "deep" / "up").symlink_to(".."), "files/deep/up is a link to a folder that holds it"),
+        (lambda files: os.mkfifo(files / "pipe"), "files/pipe is neither a file nor a folder"),
+    ],
+)
+def test_what_cannot_be_brought_to_a_host_is_refused_by_name(
+    orch: Orch, folder: Path, server: SshServer, copied: Path, make: Callable[[Path], None], says: str
+) -> None:
+    make(copied.parent / "files")
+    done = orch("deploy", copied, *inputs(folder, server), status=1)
+    assert says in " ".join((done.stdout + done.stderr).split())
+    assert not (folder / "created").exists()

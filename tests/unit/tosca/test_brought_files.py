@@ -224,7 +224,7 @@ PLAYBOOK = "- hosts: all\n  gather_facts: false\n  tasks: [ debug: { msg: hello 
     ("text", "line", "named"),
     [
         ("[defaults]\nroles_path = ../roles\n", 2, "roles_path;"),
-        ("# ours\n[defaults]\n# forks = 5\nforks: 5\ntimeout=3\n[x]\npipelining = True\n", 4, "forks, timeout, pipelining;"),
+        ("# ours\n[defaults]\n# forks = 5\nforks: 5\ntimeout=3\n[x]\na = b\n", 4, "forks, timeout, a;"),
         ("\ufeff[defaults]\r\nroles_path = a:\r\n    b = c\r\n", 2, "roles_path;"),
         ("".join(f"s{n} = 1\n" for n in range(9)), 1, "s0, s1, s2, s3, s4, …;"),
     ],

@@ -8,6 +8,7 @@ import os
 import stat
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -528,6 +529,54 @@ def test_a_link_out_of_the_folder_is_not_packed(project: Path, tmp_path: Path) -
     with pytest.raises(DocumentError) as caught:
         package(project, tmp_path / "out.csar")
     assert [problem.code for problem in caught.value.problems] == [codes.IMPORT_OUTSIDE]
+
+
+def _artifact_folder(project: Path) -> Path:
+    """A folder that is an artifact of the topology."""
+    topology = project / "topology.yaml"
+    folder = project / "set"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "file").write_text("x")
+    text = topology.read_text()
+    head, _, rest = text.partition("node_templates:\n")
+    node = "    Extra: { type: tosca.nodes.Root, artifacts: { d: { file: set, type: tosca.artifacts.File } } }\n"
+    topology.write_text(f"{head}node_templates:\n{node}{rest}")
+    return folder
+
+
+def test_folders_are_packed_with_what_links_lead_to_and_empty_ones(project: Path, tmp_path: Path) -> None:
+    folder = _artifact_folder(project)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "far").write_text("far")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "latest").symlink_to("sub/file")
+    (folder / "empty" / "deeper").mkdir(parents=True)
+    package(project / "topology.yaml", tmp_path / "a.csar")
+    there = unpack(tmp_path / "a.csar", tmp_path / "there").folder / "set"
+    assert sorted(p.relative_to(there).as_posix() for p in there.rglob("*")) == [
+        "empty", "empty/deeper", "latest", "linked", "linked/far", "sub", "sub/file",
+    ]  # fmt: skip
+    assert (there / "linked" / "far").read_text() == "far"
+
+
+@pytest.mark.parametrize("of_folder", [False, True])
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda folder: (folder / "gone").symlink_to("nothing"), "gone is a link that leads nowhere"),
+        (lambda folder: (folder / "itself").symlink_to("itself"), "itself is a link that leads nowhere"),
+        (lambda folder: (folder / "sub" / "up").symlink_to(".."), "sub/up is a link to a folder that holds it"),
+        (lambda folder: os.mkfifo(folder / "sub" / "pipe"), "sub/pipe is neither a file nor a folder"),
+    ],
+)
+def test_what_no_package_can_hold_is_refused_by_name(
+    project: Path, tmp_path: Path, make: Callable[[Path], None], says: str, of_folder: bool
+) -> None:
+    make(_artifact_folder(project))
+    with pytest.raises(UserError) as refused:
+        package(project if of_folder else project / "topology.yaml", tmp_path / "a.csar")
+    assert f"set/{says}" in refused.value.message
+    assert not (tmp_path / "a.csar").exists()
 
 
 def test_references_out_of_the_project_are_not_followed(project: Path, tmp_path: Path) -> None:

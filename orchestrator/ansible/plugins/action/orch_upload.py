@@ -41,9 +41,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _send(self, files: list[dict[str, str]], folder: str) -> None:
         with tempfile.TemporaryDirectory() as own:
             packed = Path(own) / PACKED
-            with tarfile.open(packed, "w", dereference=True) as archive:
-                for path, source in {file["path"]: file["source"] for file in files}.items():
-                    archive.add(source, path)
+            try:
+                with tarfile.open(packed, "w", dereference=True) as archive:
+                    for path, source in {file["path"]: file["source"] for file in files}.items():
+                        archive.add(source, path)
+            except OSError as error:
+                message = f"the artifacts cannot be packed: {error.filename or source}: {error.strerror}"
+                raise AnsibleActionFail(message) from error
             self._connection.put_file(str(packed), posixpath.join(folder, PACKED))
         self._shell(f"cd {shlex.quote(folder)} && tar -xof {PACKED} && rm {PACKED}", "filled")
 
