@@ -347,6 +347,11 @@ class StepRunner:
         job = await self._latest_job(step.node)
         call = self._call(step, job)
         resolved, self._fingerprints[step.id] = await asyncio.to_thread(self._resolved_and_known, call)
+        for lost in resolved.lost:
+            text = (
+                f"{lost} was a secret, which is kept nowhere: this step is given *** instead; do the step that makes it"
+            )
+            self._event(step, "step", f"{text} again: `orch executions resume` with --from", level="warning")
         kind = self._parts.kind_of(step.node) if step.requirement is None else None
         if kind is None:
             return await self._foreign(step, resolved, job)

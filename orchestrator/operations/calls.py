@@ -51,7 +51,8 @@ class ResolvedCall:
     """A call with everything looked up. ``inputs`` are native values, secrets hidden in them, of the first instance.
 
     ``instances`` are those that are worked on, on the machines of ``place``; they are of the call's node, or of the
-    relationship's target when ``side`` says so. ``rounds`` follow one another.
+    relationship's target when ``side`` says so. ``rounds`` follow one another. ``lost`` names the secrets that earlier
+    operations left and that nobody knows any more: ``***`` is in their place.
     """
 
     call: OperationCall
@@ -66,6 +67,7 @@ class ResolvedCall:
     place: Place
     instances: tuple[str, ...]
     rounds: tuple[Round, ...]
+    lost: tuple[str, ...] = ()
 
     @property
     def watches_job(self) -> bool:

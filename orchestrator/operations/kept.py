@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 
 from orchestrator.model.topology import interface_name
-from orchestrator.model.values import Value, masked, secrets_in
+from orchestrator.model.values import Secret, Value, masked, secrets_in
 from orchestrator.operations.lookup import Surroundings
+
+_MASK = masked(Secret(""))
+_lost: ContextVar[dict[str, None] | None] = ContextVar("lost", default=None)
+
+
+@contextmanager
+def noting_lost() -> Iterator[dict[str, None]]:
+    """Gives the secrets that are read meanwhile and that nobody knows any more, each in a few words."""
+    found: dict[str, None] = {}
+    token = _lost.set(found)
+    try:
+        yield found
+    finally:
+        _lost.reset(token)
 
 
 class KeptSecrets:
@@ -34,18 +50,30 @@ class KeptSecrets:
 
         def output_of(node: str, instance: str, key: tuple[str, str, str]) -> Value:
             kept = self._outputs.get((node, instance, *_operation(key[0], key[1]), key[2]))
-            return _unless_another(kept, around.output_of(node, instance, key))
+            what = f"the output {key[2]} of {node}: {interface_name(key[0])}.{key[1]}"
+            return _unless_another(kept, around.output_of(node, instance, key), what)
 
         def attribute_of(node: str, instance: str, name: str) -> Value:
-            return _unless_another(
-                self._attributes.get((node, instance, name)), around.attribute_of(node, instance, name)
-            )
+            kept = self._attributes.get((node, instance, name))
+            return _unless_another(kept, around.attribute_of(node, instance, name), f"the attribute {name} of {node}")
 
         return replace(around, output_of=output_of, attribute_of=attribute_of)
 
 
-def _unless_another(kept: Value, stored: Value) -> Value:
-    return kept if kept is not None and masked(kept) == stored else stored
+def _unless_another(kept: Value, stored: Value, what: str) -> Value:
+    if kept is not None and masked(kept) == stored:
+        return kept
+    lost = _lost.get()
+    if lost is not None and _is_masked(stored):
+        lost[what] = None
+    return stored
+
+
+def _is_masked(value: Value) -> bool:
+    """Whether there was a secret in what is stored."""
+    if isinstance(value, Mapping):
+        return any(_is_masked(item) for item in value.values())
+    return any(_is_masked(item) for item in value) if isinstance(value, list) else bool(value == _MASK)
 
 
 def _operation(interface: str, operation: str) -> tuple[str, str]:

@@ -32,7 +32,7 @@ from orchestrator.operations.implementations import (
     script_variables,
     uploads_of,
 )
-from orchestrator.operations.kept import KeptSecrets
+from orchestrator.operations.kept import KeptSecrets, noting_lost
 from orchestrator.operations.lookup import HOSTED_ON, Surroundings, lookup_for, same_or_first
 from orchestrator.operations.naming import instance_name
 from orchestrator.operations.outputs import Owned, mapped_attributes, read_outputs
@@ -68,8 +68,9 @@ class Operations:
         implementation = operation.implementation
         if implementation is None:
             raise WorkError(f"{call.node}: {call.interface}.{call.operation} has no implementation")
-        side, instances, place = self._where(node, relationship, operation, call)
-        rounds, origins = self._rounds(node, relationship, operation, call, side, instances)
+        with noting_lost() as lost:
+            side, instances, place = self._where(node, relationship, operation, call)
+            rounds, origins = self._rounds(node, relationship, operation, call, side, instances)
         return ResolvedCall(
             call=call,
             node=node,
@@ -83,6 +84,7 @@ class Operations:
             place=place,
             instances=instances,
             rounds=rounds,
+            lost=tuple(lost),
         )
 
     def host(self, call: OperationCall) -> str:

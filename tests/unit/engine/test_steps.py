@@ -91,6 +91,7 @@ class Playbooks:
             inputs={},
             rounds=(),
             implementation=SimpleNamespace(path=None),
+            lost=(),
             relationship=None,
             instances=("0",),
             outputs=self.wanted if call.operation == "run" else (),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from orchestrator.model.values import Secret, Value, masked
 from orchestrator.operations import Surroundings
-from orchestrator.operations.kept import KeptSecrets
+from orchestrator.operations.kept import KeptSecrets, noting_lost
 
 STANDARD = "tosca.interfaces.node.lifecycle.Standard"
 
@@ -47,3 +49,32 @@ def test_secrets_are_given_as_long_as_nobody_stores_anything_else() -> None:
     stored["N", "0", "token"] = None
     assert around.output_of("N", "0", key) == "by another process"
     assert around.attribute_of("N", "0", "token") is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "lost"),
+    [
+        ("***", True),
+        ({"a": ["p", {"b": "***"}]}, True),
+        (["***"], True),
+        ("p", False),
+        ("a *** b", False),
+        (None, False),
+        ({"***": "p"}, False),
+    ],
+)
+def test_what_nobody_knows_any_more_is_noted(stored: Value, lost: bool) -> None:
+    key = (STANDARD, "create", "TOKEN")
+    around = KeptSecrets().added_to(surroundings({("N", "0", key): stored, ("N", "0", "token"): stored}))
+    with noting_lost() as found:
+        assert around.output_of("N", "0", key) == stored
+        assert around.attribute_of("N", "0", "token") == stored
+    assert list(found) == (["the output TOKEN of N: Standard.create", "the attribute token of N"] if lost else [])
+
+
+def test_what_is_known_is_not_lost() -> None:
+    kept = KeptSecrets()
+    kept.keep_attributes("N", "0", {"token": Secret("t")})
+    with noting_lost() as found:
+        assert kept.added_to(surroundings({("N", "0", "token"): "***"})).attribute_of("N", "0", "token") == Secret("t")
+    assert not found
