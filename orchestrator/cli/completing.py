@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 VARIABLE = "_ORCH_COMPLETE"
 """The environment variable by which a shell asks."""
 SHELLS = ("bash", "zsh", "fish")
-_LONGEST = 3.0
+_LONGEST = 10.0
 """Seconds after which nobody waits for an answer any more."""
 _ABOUT = 60
 
