@@ -15,7 +15,7 @@ from pathlib import Path
 
 from orchestrator.errors import SiteError, UserError, WorkError
 from orchestrator.jobs.expansion import as_text, expand_braced
-from orchestrator.jobs.quantities import megabytes, time_limit
+from orchestrator.jobs.quantities import megabytes, size_option, time_limit
 from orchestrator.jobs.submission import BatchOptions, JobContext, Submission, first_given, workflow_variables
 from orchestrator.model.values import Value
 from orchestrator.sites import SchedulerKind
@@ -31,6 +31,12 @@ _OURS = frozenset(
 
 _OTHER_CLUSTERS = frozenset({"M", "clusters", "cluster-constraint"})
 """Options that send a job to a cluster whose queue the site's commands do not show."""
+
+_QUANTITIES: Mapping[str, Callable[[str], str]] = {
+    **dict.fromkeys(("mem", "mem-per-cpu", "mem-per-gpu", "tmp"), size_option),
+    **dict.fromkeys(("time", "time-min"), time_limit),
+}
+"""Options whose values may be written as TOSCA has them."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NO_IMAGE = ("", "none")
@@ -68,7 +74,14 @@ def extra_option(word: str) -> str:
         )
     if not re.fullmatch(r"--?[A-Za-z][A-Za-z0-9-]*(=.*)?", text, re.DOTALL):
         raise UserError(f"{word!r} is no option of sbatch", hint="write it NAME=VALUE or --NAME=VALUE")
-    return text
+    name, equals, value = text.partition("=")
+    reader = _QUANTITIES.get(name.removeprefix("--")) if equals else None
+    if reader is None:
+        return text
+    try:
+        return f"{name}={reader(value)}"
+    except ValueError as error:
+        raise UserError(f"the option {word!r} cannot be read", hint=str(error)) from error
 
 
 def _refuse_other_clusters(text: str) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 
-_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
-_SIZE = re.compile(rf"({_NUMBER})\s*([A-Za-z]*)")
+from orchestrator.model.numbers import UNSIGNED
+
+_SIZE = re.compile(rf"({UNSIGNED})\s*([A-Za-z]*)")
+_SIZE_OF_SBATCH = re.compile(r"\d+[KMGT]?", re.IGNORECASE)
 _POWERS = {letter: power for power, letter in enumerate("kmgtp", start=1)}
 _MEGABYTE = 1024**2
 
-_TIME = re.compile(rf"({_NUMBER})\s*(d|h|m|s|ms|us|ns)", re.IGNORECASE)
+_TIME = re.compile(rf"({UNSIGNED})\s*(d|h|m|s|ms|us|ns)", re.IGNORECASE)
 _SECONDS = {
     **{"d": Fraction(86400), "h": Fraction(3600), "m": Fraction(60), "s": Fraction(1)},
     **{"ms": Fraction(1, 10**3), "us": Fraction(1, 10**6), "ns": Fraction(1, 10**9)},
@@ -26,9 +29,15 @@ def megabytes(text: str) -> str:
     """
     match = _SIZE.fullmatch(text.strip())
     factor = _factor(match[2].lower()) if match else None
-    if match is None or factor is None:
+    number = _exact(match[1]) if match else None
+    if number is None or factor is None:
         raise ValueError("write a size such as 4 GB, 512 MiB or 4G")
-    return f"{-(-Fraction(match[1]) * factor // _MEGABYTE)}M"
+    return f"{-(-number * factor // _MEGABYTE)}M"
+
+
+def size_option(text: str) -> str:
+    """The same for an option of sbatch's own: what sbatch itself can read (``500``, in M) stays. Raises ValueError."""
+    return text if _SIZE_OF_SBATCH.fullmatch(text) else megabytes(text)
 
 
 def _factor(unit: str) -> int | None:
@@ -43,6 +52,16 @@ def _factor(unit: str) -> int | None:
     return int((1000 if unit[1:] == "b" else 1024) ** power)
 
 
+def _exact(text: str) -> Fraction | None:
+    """A number without the errors of floats; None for one that no float can be near to."""
+    near = float(text)
+    if not math.isfinite(near):
+        return None
+    if near == 0:
+        return None if re.search("[1-9]", text.lower().partition("e")[0]) else Fraction(0)
+    return Fraction(text)
+
+
 def time_limit(text: str) -> str:
     """A time limit as sbatch takes it: as it is, or a time of TOSCA (``2 h``) in whole minutes, rounded up.
 
@@ -52,6 +71,7 @@ def time_limit(text: str) -> str:
     if _OF_SBATCH.fullmatch(text):
         return text
     match = _TIME.fullmatch(text)
-    if match is None:
+    number = _exact(match[1]) if match else None
+    if match is None or number is None:
         raise ValueError("write 30 (minutes), 1:30:00, 2-00:00:00 or 2 h")
-    return str(-(-Fraction(match[1]) * _SECONDS[match[2].lower()] // 60))
+    return str(-(-number * _SECONDS[match[2].lower()] // 60))

@@ -87,6 +87,32 @@ def test_so_is_one_in_a_script(line: str) -> None:
     slurm_job(inputs, context())  # where nothing queues jobs it has no meaning
 
 
+@pytest.mark.parametrize(
+    ("word", "wanted"),
+    [
+        ("mem-per-cpu=1.5 GB", "--mem-per-cpu=1431M"),
+        ("--mem=1 GiB", "--mem=1024M"),
+        ("mem=500", "--mem=500"),
+        ("mem-per-gpu=4g", "--mem-per-gpu=4g"),
+        ("tmp=.5 TiB", "--tmp=524288M"),
+        ("time=2 h", "--time=120"),
+        ("time-min=1-0", "--time-min=1-0"),
+        ("mem", "--mem"),
+        ("gres=gpu:2", "--gres=gpu:2"),
+    ],
+)
+def test_sizes_and_times_in_options_are_those_of_sbatch(word: str, wanted: str) -> None:
+    assert extra_option(word) == wanted
+
+
+@pytest.mark.parametrize("word", ["mem=2 lots", "mem-per-cpu=-1 GB", "tmp=x", "time=soon", "time-min=1 week", "mem="])
+def test_one_that_cannot_be_read_is_named(word: str) -> None:
+    with pytest.raises(UserError, match="cannot be read") as refused:
+        extra_option(word)
+    assert word in refused.value.message
+    assert str(refused.value.hint).startswith("write ")
+
+
 @pytest.mark.parametrize("word", ["", "-", "--", "a b", "--=x", "; ls"])
 def test_what_is_no_option_is_refused(word: str) -> None:
     with pytest.raises(UserError):

@@ -29,6 +29,10 @@ from orchestrator.jobs.quantities import megabytes, time_limit
         ("1T", "1048576M"),
         (" 3  GB ", "2862M"),
         ("0", "0M"),
+        ("1e3 MB", "954M"),
+        ("0e999999999 MB", "0M"),
+        ("1.5e-1 GiB", "154M"),
+        ("1 PB", "953674317M"),
     ],
 )
 def test_sizes_become_whole_megabytes(text: str, wanted: str) -> None:
@@ -42,7 +46,9 @@ def test_a_job_gets_at_least_what_was_asked_for(number: int, unit: str) -> None:
     assert asked <= got < asked + 1024**2
 
 
-@pytest.mark.parametrize("text", ["lots", "", "G", "1 Gb/s", "-1 GB", "1,5 GB", "1e3 MB", "4 XB", "1 GG", "4G;ls"])
+@pytest.mark.parametrize(
+    "text", ["lots", "", "G", "1 Gb/s", "-1 GB", "1,5 GB", "1e999 MB", "1e-999999999 MB", "4 XB", "1 GG", "4G;ls"]
+)
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(ValueError, match="write a size"):
         megabytes(text)
@@ -62,13 +68,15 @@ def test_what_is_no_size(text: str) -> None:
         ("1.5 h", "90"),
         ("90 s", "2"),
         ("1 d", "1440"),
+        (".5 d", "720"),
+        ("1e2 m", "100"),
     ],
 )
 def test_time_limits(text: str, wanted: str) -> None:
     assert time_limit(text) == wanted
 
 
-@pytest.mark.parametrize("text", ["soon", "1:2:3:4", "-5", "1 week", "1:", "5;ls"])
+@pytest.mark.parametrize("text", ["soon", "1:2:3:4", "-5", "1 week", "1:", "5;ls", "1e999 h", "1e-999999999 h"])
 def test_what_is_no_time_limit(text: str) -> None:
     with pytest.raises(ValueError, match="write 30"):
         time_limit(text)
