@@ -78,7 +78,7 @@ class DefinitionReader:
         return PropertyDefinition(
             key.text,
             schema,
-            self._flag(body, "required", required),
+            self.flag(body, "required", required),
             inherited.default if inherited is not None else None,
             text_of(body.get("description"), "description", self._problems)
             or (inherited.description if inherited else ""),
@@ -165,7 +165,8 @@ class DefinitionReader:
         constraints = read_constraints(fields.get("constraints"), self._base_of(name), self._problems)
         return Schema(name, self._entry(fields), constraints, self._key(fields))
 
-    def _flag(self, body: Map, name: str, otherwise: bool) -> bool:
+    def flag(self, body: Map, name: str, otherwise: bool) -> bool:
+        """A keyname that says yes or no."""
         scalar = as_scalar(body.get(name), name, self._problems)
         if scalar is None:
             return otherwise

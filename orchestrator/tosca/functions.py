@@ -61,9 +61,11 @@ def _argument(function: Function, index: int, tree: Tree, problems: Problems, in
         return read_untyped(tree, problems, inputs)
     if function is Function.GET_OPERATION_OUTPUT and index == 1:
         return Literal(interface_name(tree.text), tree.span)
+    if function is Function.TOKEN and index == 2 and tree.whole is not None:
+        return Literal(tree.whole, tree.span)
     native = tree.native
     number = isinstance(native, int) and not isinstance(native, bool)
-    keeps_number = (index > 0 and function not in _TEXT_FUNCTIONS) or (function is Function.TOKEN and index == 2)
+    keeps_number = index > 0 and function not in _TEXT_FUNCTIONS
     return Literal(native if number and keeps_number else tree.text, tree.span)
 
 
@@ -79,7 +81,7 @@ def _check(call: Call, key: Scalar, trees: list[Tree], problems: Problems, input
         return
     if call.function is Function.JOIN and isinstance(trees[0], Scalar):
         problems.error(codes.BAD_FUNCTION, "the first argument of join is a list", trees[0].span)
-    if call.function is Function.TOKEN and isinstance(trees[2], Scalar) and not isinstance(trees[2].native, int):
+    if call.function is Function.TOKEN and isinstance(trees[2], Scalar) and trees[2].whole is None:
         problems.error(codes.BAD_FUNCTION, "the third argument of token is a whole number", trees[2].span)
     if call.function in _TEXT_FUNCTIONS:
         _check_texts(call, key, problems)

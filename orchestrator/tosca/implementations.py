@@ -14,7 +14,7 @@ from orchestrator.tosca.fields import as_list, as_map, as_scalar, check_keynames
 from orchestrator.tosca.imports import Document
 from orchestrator.tosca.names import did_you_mean
 from orchestrator.tosca.scalars import unit_value
-from orchestrator.tosca.tree import Map, Scalar, Tree, kind_of, parse_number
+from orchestrator.tosca.tree import Map, Scalar, Tree, kind_of, parse_padded
 
 JOB_WATCH = "orch.artifacts.JobWatch"
 """Operations with an implementation of this type watch a job themselves: there is no file to be found."""
@@ -135,7 +135,7 @@ def _timeout(tree: Tree | None, problems: Problems) -> int | None:
     scalar = as_scalar(tree, "timeout", problems)
     if scalar is None:
         return None
-    number = parse_number(scalar.text)
+    number = parse_padded(scalar.text)
     seconds = number if number is not None else unit_value(scalar.text, "scalar-unit.time")
     if seconds is None or not 0 <= seconds < 1e9:
         message = f"timeout is a number of seconds, not {scalar.text!r}"

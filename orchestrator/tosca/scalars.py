@@ -10,7 +10,7 @@ from orchestrator.model.numbers import UNSIGNED, carried
 from orchestrator.model.values import Value
 from orchestrator.tosca.tree import Scalar, is_not_finite, parse_padded
 
-_TRUE = frozenset(("true", "yes", "on"))
+TRUE = frozenset(("true", "yes", "on"))
 _FALSE = frozenset(("false", "no", "off"))
 _CARRIED = ("inf", "-inf", "nan")
 _VERSION = re.compile(r"(?!.*\.\.)[0-9][A-Za-z0-9_.+-]*\Z")
@@ -48,9 +48,8 @@ def _string(scalar: Scalar) -> Value:
 
 
 def _integer(scalar: Scalar) -> Value:
-    number = parse_padded(scalar.text.strip())
-    if isinstance(number, int):
-        return number
+    if scalar.whole is not None:
+        return scalar.whole
     raise NotOfType("write a whole number")
 
 
@@ -74,7 +73,7 @@ def _float(scalar: Scalar) -> Value:
 
 def _boolean(scalar: Scalar) -> Value:
     word = scalar.text.strip().lower()
-    if word in _TRUE:
+    if word in TRUE:
         return True
     if word in _FALSE:
         return False

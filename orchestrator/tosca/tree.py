@@ -76,6 +76,12 @@ class Scalar(Place):
         number = parse_number(text)
         return text if number is None else number
 
+    @property
+    def whole(self) -> int | None:
+        """The whole number that is written, where one is wanted: ``01`` is one, too; None for anything else."""
+        number = parse_padded(self.text.strip())
+        return number if isinstance(number, int) else None
+
 
 class List(Place):
     """A sequence."""

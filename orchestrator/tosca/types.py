@@ -486,10 +486,9 @@ class TypeTable:
             self._problems,
         )
         parts = self._read_interfaces(NODE, name, raw, artifacts)
-        abstract = as_scalar(raw.body.get("abstract"), "abstract", self._problems)
         return NodeType(
             **self._base(NODE, name, raw),
-            abstract=abstract is not None and abstract.native is True,
+            abstract=self.definitions.flag(raw.body, "abstract", False),
             properties=self._properties(raw, p.properties if p else {}),
             attributes=self._properties(raw, p.attributes if p else {}, "attributes"),
             capabilities=self._capabilities(raw, p.capabilities if p else {}),
@@ -640,9 +639,10 @@ class TypeTable:
         if tree is None:
             return otherwise
         if isinstance(tree, List) and len(tree.items) == 2:
-            low, high = (item.native if isinstance(item, Scalar) else None for item in tree.items)
-            unbounded = isinstance(high, str) and high.upper() == UNBOUNDED
-            if type(low) is int and low >= 0 and (unbounded or (type(high) is int and high >= low)):
+            low, high = (item.whole if isinstance(item, Scalar) else None for item in tree.items)
+            last = tree.items[1]
+            unbounded = isinstance(last, Scalar) and last.text.upper() == UNBOUNDED
+            if low is not None and low >= 0 and (unbounded or (high is not None and high >= low)):
                 return low, None if unbounded else high
         message = f"occurrences are a lower and an upper bound, not {kind_of(tree)}"
         self._problems.error(codes.BAD_OCCURRENCES, message, tree.span, "write for example [0, UNBOUNDED]")

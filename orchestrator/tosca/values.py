@@ -232,12 +232,12 @@ class ValueReader:
             return self._wrong(tree, "range", what, hint)
         bounds = []
         for item in tree.items:
-            native = item.native if isinstance(item, Scalar) else None
-            if native != UNBOUNDED and (not isinstance(native, int) or isinstance(native, bool)):
+            bound = _bound(item)
+            if bound is None:
                 return self._wrong(item, "range", what, hint)
-            bounds.append(native)
+            bounds.append(bound)
         low, high = bounds
-        if low != UNBOUNDED and high != UNBOUNDED and low > high:
+        if isinstance(low, int) and isinstance(high, int) and low > high:
             return self._wrong(tree, "range", what, "the lower bound comes first")
         self._constrained(tree, schema, bounds, "integer", what)
         return Literal(bounds, tree.span)
@@ -291,3 +291,10 @@ def _function_hint(tree: Tree) -> str | None:
         if FUNCTIONS.get(name) in (Function.CONCAT, Function.JOIN, Function.TOKEN):
             return f"the arguments of {name} are a list"
     return None
+
+
+def _bound(tree: Tree) -> int | str | None:
+    """An end of a range; None when it is none."""
+    if not isinstance(tree, Scalar):
+        return None
+    return UNBOUNDED if tree.text == UNBOUNDED else tree.whole

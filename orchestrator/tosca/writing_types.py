@@ -9,6 +9,7 @@ from orchestrator.model.topology import CapabilityType, DataType, GroupType, Nod
 from orchestrator.tosca.fields import named_items
 from orchestrator.tosca.imports import Document
 from orchestrator.tosca.remarks import Fate
+from orchestrator.tosca.scalars import TRUE
 from orchestrator.tosca.tree import Map, Scalar, Tree, empty_map
 from orchestrator.tosca.types import CAPABILITY, DATA, GROUP, INTERFACE, NODE, POLICY, RELATIONSHIP
 from orchestrator.tosca.writing_parts import Parts, clauses, new_list, new_map
@@ -31,7 +32,7 @@ class TypeWriter:
             if keyname == "tags":
                 self._parts.dropped(key)
             elif keyname == "abstract":
-                if isinstance(tree, Scalar) and tree.native is True:
+                if isinstance(tree, Scalar) and tree.text.strip().lower() in TRUE:
                     message = "abstract is no keyname of the Simple Profile; templates of such types are matched"
                     self._parts.remarks.add(Fate.EXTENSION, message, key)
                     entries[keyname] = (key, tree)
