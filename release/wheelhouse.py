@@ -6,6 +6,7 @@ Each has the wheels for Python 3.11 to 3.14 on Linux with glibc 2.28 or newer, a
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tarfile
@@ -69,8 +70,9 @@ def pack(archive: Path, folder: Path) -> None:
 
 
 def uv(*words: str | Path) -> None:
-    """Run the uv that is installed beside this Python."""
-    subprocess.run([Path(sys.executable).with_name("uv"), *map(str, words)], check=True)
+    """Run the uv that is installed beside this Python; it trusts whom pip trusts, the certificates of the system."""
+    environment = {"UV_SYSTEM_CERTS": "1", **os.environ}
+    subprocess.run([Path(sys.executable).with_name("uv"), *map(str, words)], env=environment, check=True)
 
 
 if __name__ == "__main__":

@@ -163,8 +163,9 @@ topology_template:
 
 
 def uv(*words: str | Path) -> None:
-    """Run uv of the environment that the tests run in."""
-    subprocess.run([Path(sys.executable).with_name("uv"), *map(str, words)], check=True)
+    """Run uv of the environment that the tests run in; it trusts whom pip trusts, the certificates of the system."""
+    environment = {"UV_SYSTEM_CERTS": "1", **os.environ}
+    subprocess.run([Path(sys.executable).with_name("uv"), *map(str, words)], env=environment, check=True)
 
 
 if __name__ == "__main__":
