@@ -49,6 +49,8 @@ class Bench:
             "orch list": lambda name: self.start(name, ["list"], ["info"], "0.4 s"),
             "validate 1,000 nodes": lambda name: self.validate(name, 1_000, "1 s"),
             "validate 10,000 nodes": lambda name: self.validate(name, 10_000, "10 s, 600 MB"),
+            "plan 10,000 nodes": lambda name: self.planning(name, "plan", 10_000, "10 s, 600 MB"),
+            "graph 1,000 nodes": lambda name: self.planning(name, "graph", 1_000, "20 s, 600 MB"),
             "deploy 500 nodes without implementations": lambda name: self.deploy(name, 500, "0.4 x xOpera"),
             "operation that does nothing (2 at a time)": self.operation,
             "install 10,000 nodes without implementations": lambda name: self.deploy(name, 10_000, "none", peer=False),
@@ -65,6 +67,11 @@ class Bench:
         file = plain_topology(self.folder, nodes)
         ours = self.best(lambda: self.ours.run("validate", file, cwd=self.folder))
         self.line(name, ours, self.of_peer(lambda p: p.run("validate", file, cwd=self.folder)), budget, memory=True)
+
+    def planning(self, name: str, command: str, nodes: int, budget: str) -> None:
+        """Plan or draw a generated topology, which xOpera does not."""
+        file = plain_topology(self.folder, nodes)
+        self.line(name, self.best(lambda: self.ours.run(command, file, cwd=self.folder)), None, budget, memory=True)
 
     def deploy(self, name: str, nodes: int, budget: str, *, peer: bool = True) -> None:
         """Deploy a generated topology."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator import paths
-from orchestrator.model.problems import Problems, Severity
+from orchestrator.model.problems import Problem, Problems, Severity
 from orchestrator.model.source import Span
 from orchestrator.tosca import codes
 from orchestrator.tosca.catalog import Catalog, Profile
@@ -219,7 +220,8 @@ class _Importer:
             return
         self._seen[path] = None
         text = read_file(path, label, self.problems, used_at)
-        root = parse(text, label, self.problems) if text is not None else None
+        read = parse if profile is None else parse_profile
+        root = read(text, label, self.problems) if text is not None else None
         cut_off = (codes.YAML_SYNTAX, codes.YAML_LIMIT)  # what is missed in a part of a document would only mislead
         if any(p.code in cut_off and p.span is not None and p.span.file == label for p in self.problems):
             return
@@ -236,6 +238,21 @@ class _Importer:
     def _refuse_url(self, url: str, place: Span) -> None:
         message = f"{url} is not fetched: documents are read from files only"
         self.problems.error(codes.IMPORT_URL, message, place, "download the file and import it by its path")
+
+
+def parse_profile(text: str, label: str, problems: Problems) -> Map | None:
+    """The same as :func:`parse`, for documents that many topologies import: each is parsed once."""
+    root, found = _parsed(text, label)
+    for problem in found:
+        problems.add(problem)
+    return root
+
+
+@functools.lru_cache(maxsize=32)  # nothing changes a tree once it is made
+def _parsed(text: str, label: str) -> tuple[Map | None, tuple[Problem, ...]]:
+    problems = Problems()
+    root = parse(text, label, problems)
+    return root, tuple(problems)
 
 
 def _beside(folder: Path, name: str) -> Path:

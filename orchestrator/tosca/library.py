@@ -10,9 +10,9 @@ from orchestrator.model.problems import Problems
 from orchestrator.model.topology import DataType, NodeType
 from orchestrator.tosca.catalog import Catalog, Profile
 from orchestrator.tosca.dialects import translate
-from orchestrator.tosca.imports import Document, resolve_imports
+from orchestrator.tosca.imports import Document, parse_profile, resolve_imports
 from orchestrator.tosca.types import DATA, NODE, TypeTable
-from orchestrator.tosca.yaml_reader import parse, read_file
+from orchestrator.tosca.yaml_reader import read_file
 
 
 class Library(msgspec.Struct, frozen=True):
@@ -49,5 +49,5 @@ def read_library(catalog: Catalog) -> Library:
 def _document(profile: Profile, problems: Problems) -> Document | None:
     label = str(profile.file)
     text = read_file(profile.file, label, problems)
-    root = parse(text, label, problems) if text is not None else None
+    root = parse_profile(text, label, problems) if text is not None else None
     return Document(profile.file, label, root, profile) if root is not None else None

@@ -65,7 +65,7 @@ PLUGIN = "org.eflows4hpc.pycompss.plugin"
 def load(path: Path) -> dict[str, Any]:
     """A YAML document; a key that is written twice is an error."""
 
-    class Loader(yaml.SafeLoader):
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
             keys = [self.construct_object(key) for key, _ in node.value]
             assert len(keys) == len(set(keys)), f"{node.start_mark}: a key is there twice"

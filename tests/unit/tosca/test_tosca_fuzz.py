@@ -3,17 +3,19 @@
 # ruff: noqa: E501 the documents are dense on purpose: any cut hits something
 from __future__ import annotations
 
+import difflib
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.documents import dumped, loaded
 
 from orchestrator.model.expressions import Literal
 from orchestrator.tosca import Catalog, Reading, read_text
+from orchestrator.tosca.names import nearest
 
 WORDS = [
     "tosca.nodes.Root",
@@ -221,10 +223,10 @@ def mutated(text: str, chance: random.Random) -> str:
 @given(text=st.sampled_from(DOCUMENTS), seed=st.integers(0, 2**32))
 def test_mutated_structure(text: str, seed: int, tmp_path: Path, catalog: Catalog) -> None:
     chance = random.Random(seed)
-    data = yaml.safe_load(text)
+    data = loaded(text)
     for _ in range(chance.randint(1, 4)):
         replace_somewhere(data, chance)
-    check(yaml.safe_dump(data, sort_keys=False), tmp_path, catalog)
+    check(dumped(data), tmp_path, catalog)
 
 
 def replace_somewhere(data: Any, chance: random.Random) -> None:
@@ -244,11 +246,11 @@ def replace_somewhere(data: Any, chance: random.Random) -> None:
         container[chance.choice(WORDS[:19])] = container.pop(key)
     elif kind == 1:
         other, other_key = chance.choice(places)
-        container[key] = yaml.safe_load(yaml.safe_dump(other.get(other_key) if isinstance(other, dict) else other))
+        container[key] = loaded(dumped(other.get(other_key) if isinstance(other, dict) else other))
     elif kind == 2 and isinstance(container, dict):
         del container[key]
     else:
-        container[key] = yaml.safe_load(yaml.safe_dump(chance.choice(JUNK)))
+        container[key] = loaded(dumped(chance.choice(JUNK)))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -340,9 +342,21 @@ def test_a_data_type_that_holds_itself(tmp_path: Path, catalog: Catalog) -> None
     assert value.value == {"next": {"next": {"x": 2}, "x": 1}, "x": 1}
 
 
-def test_many_mistakes_of_a_kind_stay_fast(tmp_path: Path, catalog: Catalog) -> None:
-    lines = [f"    n{i}: {{ type: tosca.nodes.Rot, requirements: [ {{ dependency: m{i} }} ] }}" for i in range(2000)]
-    text = "tosca_definitions_version: tosca_simple_yaml_1_3\ntopology_template:\n  node_templates:\n" + "\n".join(
-        lines
-    )
-    assert len(check(text + "\n", tmp_path, catalog).problems) == 4000
+def test_many_mistakes_of_a_kind_are_all_told(tmp_path: Path, catalog: Catalog) -> None:
+    lines = [f"    n{i}: {{ type: tosca.nodes.Rot, requirements: [ {{ dependency: m{i} }} ] }}" for i in range(400)]
+    head = "tosca_definitions_version: tosca_simple_yaml_1_3\ntopology_template:\n  node_templates:\n"
+    assert len(check(head + "\n".join(lines) + "\n", tmp_path, catalog).problems) == 800
+
+
+def test_a_hint_is_looked_for_among_a_bounded_number_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    real = difflib.get_close_matches
+
+    def counted(word: str, names: Any, *words: Any, **settings: Any) -> list[str]:
+        compared.append(len(list(names)))
+        return real(word, names, *words, **settings)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counted)
+    assert nearest("node.numbr0007", (f"node.number{i:04}" for i in range(5000))) == "node.number0007"
+    assert nearest("nowhere_at_all", (f"node.number{i:04}" for i in range(5000))) is None
+    assert 0 < max(compared) <= 300

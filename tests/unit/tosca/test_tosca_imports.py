@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.tosca import Catalog, Reading, read_text, read_topology
+from orchestrator.model.problems import Problems
+from orchestrator.tosca import Catalog, Reading, imports, read_text, read_topology
+from orchestrator.tosca.tree import Map, plain_value
 from orchestrator.tosca.writer import to_simple_profile
 
 VERSION = "tosca_definitions_version: tosca_simple_yaml_1_3\n"
@@ -133,3 +135,65 @@ def test_a_name_that_no_file_can_have_is_not_found(name: str, tmp_path: Path) ->
     problems = read(f"imports: [ '{name}' ]\n", tmp_path).problems
     assert [p.code for p in problems] == ["T0202"]
     assert problems[0].span is not None
+
+
+PROFILE = f"""\
+{VERSION}metadata: {{ template_name: far, template_version: 1.0.0 }}
+node_types:
+  far.Node:
+    derived_from: tosca.nodes.Root
+    properties: {{ q: {{ type: string }} }}
+    attributes: {{ a: {{ type: string, default: {{ get_property: [ SELF, q ] }} }} }}
+"""
+USER = f"""\
+{VERSION}imports: [ far:1.0.0 ]
+topology_template: {{ node_templates: {{ n: {{ type: far.Node, properties: {{ q: x }} }} }} }}
+"""
+
+
+def test_a_profile_is_read_once_and_again_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    real = imports.parse
+
+    def counted(text: str, label: str, problems: Problems) -> Map | None:
+        parsed.append(Path(label).parent.name)
+        return real(text, label, problems)
+
+    monkeypatch.setattr(imports, "parse", counted)
+    folder = tmp_path / "catalog" / "far"
+    folder.mkdir(parents=True)
+
+    def read_with(profile: str) -> Reading:
+        (folder / "types.yaml").write_text(profile)
+        return read_text(USER, "doc.yaml", tmp_path, Catalog([tmp_path / "catalog"]))
+
+    first, second = read_with(PROFILE), read_with(PROFILE)
+    assert first == second
+    assert first.problems == ()
+    assert parsed.count("far") == 1
+    changed = read_with(PROFILE.replace("type: string", "type: integer"))
+    assert [problem.code for problem in changed.problems] == ["T0403"]
+    twice = [read_with(PROFILE + "node_types: {}\n").problems for _ in range(2)]
+    assert twice[0] == twice[1]
+    assert [problem.code for problem in twice[0]] == ["T0106"]
+    assert parsed.count("far") == 3
+    assert read_with(PROFILE) == first
+
+
+@pytest.mark.parametrize(
+    "version", ["tosca_simple_yaml_1_3", "tosca_simple_yaml_1_0", "alien_dsl_3_0_0", "alien_dsl_1_4_0"]
+)
+def test_no_reading_changes_what_the_next_one_gets(version: str, tmp_path: Path) -> None:
+    folder = tmp_path / "catalog" / "far"
+    folder.mkdir(parents=True)
+    text = PROFILE.replace("tosca_simple_yaml_1_3", version)
+    (folder / "types.yaml").write_text(text)
+    catalog = Catalog([tmp_path / "catalog"])
+    label = str((folder / "types.yaml").resolve())
+    read_text(USER, "doc.yaml", tmp_path, catalog)
+    kept = imports.parse_profile(text, label, Problems())
+    before = plain_value(kept)
+    reading = read_text(USER, "doc.yaml", tmp_path, catalog)
+    assert read_text(USER, "doc.yaml", tmp_path, catalog) == reading
+    assert imports.parse_profile(text, label, Problems()) is kept
+    assert plain_value(kept) == before == plain_value(imports.parse(text, label, Problems()))

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.documents import dumped, loaded
 
 from orchestrator.model.source import Span
 from orchestrator.model.topology import Topology
@@ -92,7 +92,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 
 def written(document: dict[str, Any], folder: Path) -> str:
     """The document as text; what it says is checked to be what was meant."""
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    return dumped(document)
 
 
 def read(text: str, folder: Path) -> Topology:
@@ -260,7 +260,7 @@ def test_places_of_values_hold_the_value(tmp_path: Path, document: dict[str, Any
             piece = lines[span.line - 1 : span.end_line]
             piece[-1] = piece[-1][: span.end_column - 1]
             piece[0] = " " * (span.column - 1) + piece[0][span.column - 1 :]
-            assert yaml.safe_load("\n".join(piece)) == {key: value}
+            assert loaded("\n".join(piece)) == {key: value}
 
 
 @bounded

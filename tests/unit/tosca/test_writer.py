@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.documents import dumped, loaded
 
 from orchestrator.model.problems import Problems
 from orchestrator.model.topology import Topology
@@ -172,7 +172,7 @@ def test_own_types_move_in_with_their_files(tmp_path: Path) -> None:
     target = tmp_path / "there"
     target.mkdir()
     conversion = same_model(file, target, Catalog())
-    written = yaml.safe_load(conversion.text or "")
+    written = loaded(conversion.text or "")
     thing = written["node_types"]["Thing"]
     assert thing["requirements"] == [{"base": {"capability": "tosca.capabilities.Node", "occurrences": [0, 1]}}]
     assert thing["interfaces"]["Standard"] == {
@@ -249,7 +249,7 @@ def test_a_topology_that_stands_for_a_type_stays_an_import(tmp_path: Path) -> No
     )
     (tmp_path / "new").mkdir()
     conversion = same_model(file, tmp_path / "new", Catalog())
-    assert yaml.safe_load(conversion.text or "")["imports"] == ["../inner.yaml"]
+    assert loaded(conversion.text or "")["imports"] == ["../inner.yaml"]
 
 
 def test_short_notations_are_written_out(tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_short_notations_are_written_out(tmp_path: Path) -> None:
             """,
     )
     (tmp_path / "new").mkdir()
-    written = yaml.safe_load(same_model(file, tmp_path / "new", Catalog()).text or "")
+    written = loaded(same_model(file, tmp_path / "new", Catalog()).text or "")
     types = written["node_types"]
     assert types["A"]["properties"] == {
         "p": {"type": "string"},
@@ -481,7 +481,7 @@ def test_a_generated_topology_stays_the_same(
     (folder / "new").mkdir()
     (folder / "run.sh").touch()
     file = folder / "gen.yaml"
-    file.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    file.write_text(dumped(document), encoding="utf-8")
     reading = read_topology(file)
     assert [str(p) for p in reading.problems if p.code != "T0310"] == []
     same_model(file, folder / "new", Catalog())
