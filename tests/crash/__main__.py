@@ -37,6 +37,7 @@ def main() -> int:
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="orch-crash-"))
     folder.chmod(0o755)  # jobs of a cluster are those of another user
+    print(f"in {folder}", flush=True)
     began = time.monotonic()
     tally = _run(folder, given)
     for kind, what in tally.wrong:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,9 @@ PATIENCE = 600.0
 """Seconds in which workers, killed again and again, must bring an execution to an end."""
 _MOMENT = 60.0
 """Seconds in which the moment that an act waits for must come; it is left out otherwise."""
+_AT_ONCE = 0.3
+"""A move with a smaller ``choice`` does not wait until something was done."""
+_EXECUTION = re.compile(r"\(execution ([0-9a-f]{12})\)")
 _BAD_SIGNS = ("Traceback (most recent call last)", "cannot go on", "this is a fault of orch")
 T = TypeVar("T")
 
@@ -174,27 +178,17 @@ class Crash:
             )
         return Worker(process, Path(name))
 
-    def start(self, *words: str | Path, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *words: str | Path, **environment: str) -> Command:
         """Start a command."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "orchestrator", *map(str, words)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=self.environment(**environment),
-            cwd=self.folder,
-            process_group=0,
-        )
+        return Command([str(word) for word in words], self.environment(**environment), self.folder)
 
     def orch(self, *words: str | Path) -> str:
         """What an undisturbed command says. Raises RuntimeError when it fails."""
-        began = time.monotonic()
-        process = self.start(*words)
-        said, _ = process.communicate(timeout=COMMAND_LIMIT)
-        self.tally.took(time.monotonic() - began)
-        if process.returncode != 0:
-            raise RuntimeError(f"orch {' '.join(map(str, words))} ended with {process.returncode}:\n{said}")
+        command = self.start(*words)
+        status, said = command.end()
+        self.tally.took(command.seconds)
+        if status != 0:
+            raise RuntimeError(f"orch {' '.join(map(str, words))} ended with {status}:\n{said}")
         return said
 
     def data(self, *words: str | Path) -> Any:
@@ -214,7 +208,7 @@ class Crash:
             passage = Passage(self, scenario)
             try:
                 passage.carry_out()
-            except subprocess.TimeoutExpired as error:
+            except TimeoutError as error:
                 passage.wrong(Wrong.HANG, str(error))
             except (RuntimeError, OSError, ValueError, KeyError) as error:
                 passage.wrong(Wrong.FAULT, f"{type(error).__name__}: {error}")
@@ -234,6 +228,63 @@ class Crash:
         kill(left)
 
 
+class Command:
+    """An orch that runs."""
+
+    def __init__(self, words: list[str], environment: dict[str, str], folder: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            cwd=folder,
+            process_group=0,
+        )
+        self.words = " ".join(words)
+        self.pid = self._process.pid
+        self._began = time.monotonic()
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        self._lines.extend(self._process.stdout or ())
+
+    @property
+    def seconds(self) -> float:
+        """How long it runs."""
+        return time.monotonic() - self._began
+
+    @property
+    def execution(self) -> str | None:
+        """The execution that it has said to begin."""
+        found = _EXECUTION.search("".join(list(self._lines)))
+        return found[1] if found else None
+
+    def runs(self, seconds: float = 0.0) -> bool:
+        """Whether it still runs after so many seconds."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
+    def end(self) -> tuple[int, str]:
+        """Its exit status and what it says; what it started may hold its output open for longer.
+
+        Raises TimeoutError when it does not end in time: then it is killed.
+        """
+        if self.runs(COMMAND_LIMIT):
+            self._process.kill()
+            self._process.wait()
+            said = "".join(list(self._lines))[-500:]
+            raise TimeoutError(f"orch {self.words} did not end within {COMMAND_LIMIT:g} s: {said}")
+        self._reader.join(2)
+        return self._process.returncode, "".join(list(self._lines))
+
+
 class Passage:
     """One execution on its way to its end."""
 
@@ -246,6 +297,7 @@ class Passage:
         self.asked: float | None = None
         """When a cancel was asked for in the move that is made."""
         self.struck: set[str] = set()
+        self.shown: dict[str, Any] = {}
         self.harmed = False
         """Whether a step may have failed that would not have by itself."""
         self.harms: list[Harm] = []
@@ -287,30 +339,30 @@ class Passage:
         words = self._words()
         match move.act:
             case Act.PLACE | Act.LATE:
-                self._give(words, lambda process: None, move, ORCH_KILL_AT=move.place or "")
+                self._give(words, lambda command: None, move, ORCH_KILL_AT=move.place or "")
             case Act.ORPHAN | Act.TWINS if move.place is not None:
-                self._give(words, lambda process: None, move, ORCH_KILL_AT=move.place)
+                self._give(words, lambda command: None, move, ORCH_KILL_AT=move.place)
             case Act.KILL | Act.ORPHAN | Act.TWINS:
-                self._give(words, self._after(move, lambda process: kill([process.pid])), move)
+                self._give(words, self._after(move, lambda command: kill([command.pid])), move)
             case Act.FAMILY:
-                self._give(words, self._after(move, lambda process: kill(family(process.pid))), move)
+                self._give(words, self._after(move, lambda command: kill(family(command.pid))), move)
             case Act.TERM:
-                self._give(words, self._after(move, lambda process: send(signal.SIGTERM, [process.pid])), move)
+                self._give(words, self._after(move, lambda command: send(signal.SIGTERM, [command.pid])), move)
             case Act.STOP:
-                self._give(words, self._after(move, lambda process: self._stop(process, move)), move)
+                self._give(words, self._after(move, lambda command: self._stop(command, move)), move)
             case Act.CANCEL | Act.CANCELLER:
-                self._give(words, lambda process: self._cancel(process, move), move)
+                self._give(words, lambda command: self._cancel(command, move), move)
             case Act.WARM | Act.ANSIBLE:
-                self._give(words, lambda process: self._strike_ansible(process, move), move)
+                self._give(words, lambda command: self._strike_ansible(command, move), move)
             case Act.PLAIN:
                 plain = os.pathsep.join([str(ROOT), str(self.crash.work / "plain")])
-                self._give(words, lambda process: self._strike_ansible(process, move), move, PYTHONPATH=plain)
+                self._give(words, lambda command: self._strike_ansible(command, move), move, PYTHONPATH=plain)
             case Act.PROGRAM | Act.SUPERVISOR | Act.FOLDER:
-                self._give(words, lambda process: self._strike_job(process, move), move)
+                self._give(words, lambda command: self._strike_job(command, move), move)
             case Act.DISK:
                 self._fill_disk(words, move)
             case Act.NOTHING:
-                self._give(words, lambda process: None, move)
+                self._give(words, lambda command: None, move)
         if self.crash.workers:
             return self._await_workers()
         if move.act in (Act.ORPHAN, Act.TWINS, Act.LATE):
@@ -332,48 +384,48 @@ class Passage:
             return ["undeploy", scenario.token, *later]
         return ["run", scenario.kind.value, "--deployment", "main", *inputs, *later]
 
-    def _give(
-        self, words: list[str], strike: Callable[[subprocess.Popen[str]], None], move: Move, **environment: str
-    ) -> None:
+    def _give(self, words: list[str], strike: Callable[[Command], None], move: Move, **environment: str) -> None:
         """Give a command, strike, and see it through."""
-        process = self.crash.start(*words, **environment)
-        strike(process)
-        self._see_through(process, words, move)
+        command = self.crash.start(*words, **environment)
+        strike(command)
+        self._see_through(command, move)
 
-    def _after(
-        self, move: Move, strike: Callable[[subprocess.Popen[str]], None]
-    ) -> Callable[[subprocess.Popen[str]], None]:
-        """The strike when the time of a move has come, unless the command has ended by then."""
+    def _after(self, move: Move, strike: Callable[[Command], None]) -> Callable[[Command], None]:
+        """The strike some time after the start, or after something was done, unless the command has ended by then."""
 
-        def wait(process: subprocess.Popen[str]) -> None:
-            try:
-                process.wait(0.5 + move.delay)
-            except subprocess.TimeoutExpired:
-                strike(process)
+        def wait(command: Command) -> None:
+            if move.choice > _AT_ONCE:
+                self._await_lines(command, int(4 * move.choice))
+            if command.runs(move.delay / 4 if move.choice > _AT_ONCE else 0.5 + move.delay):
+                strike(command)
                 self.crash.tally.acted(move.act)
 
         return wait
 
-    def _stop(self, process: subprocess.Popen[str], move: Move) -> None:
-        send(signal.SIGSTOP, [process.pid])
+    def _stop(self, command: Command, move: Move) -> None:
+        send(signal.SIGSTOP, [command.pid])
         time.sleep(0.5 + 2 * move.choice)
-        send(signal.SIGCONT, [process.pid])
+        send(signal.SIGCONT, [command.pid])
 
-    def _await(self, process: subprocess.Popen[str], what: Callable[[], T | None]) -> T | None:
+    def _await(self, command: Command, what: Callable[[], T | None]) -> T | None:
         """What there is to strike at; None when the command has ended before, or it does not come."""
         deadline = time.monotonic() + _MOMENT
         while not (found := what()):
-            if time.monotonic() > deadline or (process.poll() is not None and not self.crash.workers):
+            if time.monotonic() > deadline or (not self.crash.workers and not command.runs()):
                 return None
             time.sleep(0.02)
         return found
 
-    def _cancel(self, process: subprocess.Popen[str], move: Move) -> None:
+    def _await_lines(self, command: Command, count: int) -> bool:
+        """Wait until more than so many words of the work have come; whether they have."""
+        lines = len(self._traces().lines) + count
+        return self._await(command, lambda: len(self._traces().lines) > lines or None) is not None
+
+    def _cancel(self, command: Command, move: Move) -> None:
         """Cancel the execution from another process, as soon as something of it has begun."""
-        known = len(self._traces().lines)
-        if self._await(process, lambda: len(self._traces().lines) > known) is None:
+        if not self._await_lines(command, int(4 * move.choice)):
             return
-        self.execution = self.execution or self._find()
+        self.execution = self.execution or command.execution or self._find()
         if self.execution is None:
             return
         time.sleep(move.delay / 4)
@@ -386,17 +438,14 @@ class Passage:
         self.cancelled = True
         self.asked = self.asked or time.time()
         words = ["executions", "cancel", self.execution]
-        process = self.crash.start(*words)
-        if kill_after is not None:
-            try:
-                process.wait(kill_after)
-            except subprocess.TimeoutExpired:
-                kill([process.pid])
-        self._see_through(process, words, Move(Act.KILL if kill_after is not None else Act.NOTHING))
+        command = self.crash.start(*words)
+        if kill_after is not None and command.runs(kill_after):
+            kill([command.pid])
+        self._see_through(command, Move(Act.KILL if kill_after is not None else Act.NOTHING))
 
-    def _strike_ansible(self, process: subprocess.Popen[str], move: Move) -> None:
+    def _strike_ansible(self, command: Command, move: Move) -> None:
         """Kill the warm Ansible, or one of the processes between it (or orch) and a script that runs."""
-        script = self._await(process, lambda: commands_with("work.sh", f" {self.scenario.token} "))
+        script = self._await(command, lambda: commands_with("work.sh", f" {self.scenario.token} "))
         if not script:
             return
         time.sleep(move.delay)
@@ -415,8 +464,8 @@ class Passage:
             kill(struck)
             self.crash.tally.acted(move.act)
 
-    def _strike_job(self, process: subprocess.Popen[str], move: Move) -> None:
-        token = self._await(process, self._running_job)
+    def _strike_job(self, command: Command, move: Move) -> None:
+        token = self._await(command, self._running_job)
         if token is None:
             return
         time.sleep(move.delay)
@@ -441,18 +490,18 @@ class Passage:
         return next((run.name for run in traces.of("begin", "Native", JOB) if run.name not in over), None)
 
     def _fill_disk(self, words: list[str], move: Move) -> None:
-        """Have a command meet a full disk some time after it began."""
+        """Have a command meet a full disk: some time after it began, mostly when something was done already."""
         assert self.crash.disk is not None
         filler = self.crash.disk / "filler"
-        process = self.crash.start(*words)
-        try:
-            process.wait(0.5 + move.delay)
-        except subprocess.TimeoutExpired:
+        command = self.crash.start(*words)
+        if move.choice > _AT_ONCE:
+            self._await_lines(command, int(8 * move.choice))
+        if command.runs(move.delay / 4):
             self.harmed = True
             _fill(filler)
             self.crash.tally.acted(move.act)
         try:
-            self._see_through(process, words, move)
+            self._see_through(command, move)
         finally:
             filler.unlink(missing_ok=True)
 
@@ -464,9 +513,9 @@ class Passage:
         if move.act is Act.TWINS:
             words = self._words()
             both = [self.crash.start(*words), self.crash.start(*words)]
-            for process in both:
+            for command in both:
                 # one of them is refused: it may have come too late, or the other one may have been first
-                self._see_through(process, words, Move(), also=(2,))
+                self._see_through(command, Move(), also=(2,))
         elif move.act is Act.ORPHAN or self._has_completed():
             self._ask_to_cancel()
         else:
@@ -495,41 +544,24 @@ class Passage:
             time.sleep(1)
         return status
 
-    def _see_through(
-        self, process: subprocess.Popen[str], words: list[str], move: Move, also: tuple[int, ...] = ()
-    ) -> None:
+    def _see_through(self, command: Command, move: Move, also: tuple[int, ...] = ()) -> None:
         """Wait for a command to end, and check what it says. ``also``: exit statuses that are right, too."""
-        command = words[1] if words[0] == "executions" else words[0]
-        said = self._said(process, command)
-        code = process.returncode
+        name = command.words.removeprefix("executions ").partition(" ")[0]
+        code, said = command.end()
+        self.crash.tally.took(command.seconds)
+        self.execution = self.execution or command.execution
         did = "" if move.act is Act.NOTHING else f" {move}"
-        self.log.append(f"{command} {code}{did}")
+        self.log.append(f"{name} {code}{did}")
         if code == -signal.SIGKILL and move.act in _DEADLY:
             if move.place is not None and move.act is Act.PLACE:
                 self.crash.tally.acted(move.act)
             return
         right = {0, 1, *also, *((128 + signal.SIGTERM, -signal.SIGTERM) if move.act is Act.TERM else ())}
-        if command == "cancel" or self.asked is not None:
+        if name == "cancel" or self.asked is not None:
             right.add(2)  # there may be nothing to cancel by then, or to resume
         signs = [sign for sign in _BAD_SIGNS if sign in said and not (sign == "cannot go on" and move.act is Act.DISK)]
         if signs or code not in right:
-            self.wrong(Wrong.FAULT, f"{command} ended with {code}: {said[-1500:].strip()}")
-
-    def _said(self, process: subprocess.Popen[str], command: str) -> str:
-        """What a command says until it ends; what it started may hold its output open for longer."""
-        lines: list[str] = []
-        reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
-        reader.start()
-        began = time.monotonic()
-        try:
-            process.wait(COMMAND_LIMIT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            self.wrong(Wrong.HANG, f"{command} did not end within {COMMAND_LIMIT:g} s: {''.join(lines)[-500:]}")
-        self.crash.tally.took(time.monotonic() - began)
-        reader.join(2)
-        return "".join(lines)
+            self.wrong(Wrong.FAULT, f"{name} ended with {code}: {said[-1500:].strip()}")
 
     # --- what became of it
 
@@ -562,6 +594,7 @@ class Passage:
         for what in (*traces.overlapping(), *traces.doubled_jobs(), *repeated_jobs(traces, harms, slack)):
             self.wrong(Wrong.TWICE, what)
         self._check_repeated(steps, traces)
+        self.shown = shown
         return str(shown["status"])
 
     def _untold(self, shown: dict[str, Any]) -> list[str]:
@@ -593,17 +626,16 @@ class Passage:
 
     def _check_end(self) -> None:
         assert self.execution is not None
-        shown = self.crash.show(self.execution)
         traces = self._traces()
         for node in self.scenario.expected:
-            mine = [step for step in steps_of(shown) if step.node == node]
+            mine = [step for step in steps_of(self.shown) if step.node == node]
             if not mine or any(step.state != "done" for step in mine):
                 states = ", ".join(f"{step.id} {step.state}" for step in mine)
                 self.wrong(Wrong.LOST, f"the execution is done, but {node} is not ({states})")
         for node in set(JOBS) & set(self.scenario.expected):
             if not traces.of("end", node, JOB):
                 self.wrong(Wrong.UNTRUE, f"no job of {node} has ended well")
-        for job in shown["jobs"]:
+        for job in self.shown["jobs"]:
             if job["state"] not in _FINAL:
                 self.wrong(Wrong.UNTRUE, f"the execution is done, but its job {job['token']} is {job['state']}")
         if self.scenario.kind in (Kind.INSTALL, Kind.UNINSTALL):

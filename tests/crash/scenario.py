@@ -146,7 +146,7 @@ def _scenario(number: int, kind: Kind, acts: Sequence[Act], choice: random.Rando
         fails = tuple(node for node in fails if node == "Join")  # the jobs must be reached by the first command
     more = choice.choices((Act.KILL, Act.PLACE, Act.TERM, Act.CANCEL), k=choice.choice((0, 0, 1)))
     moves = tuple(_move(act, kind, choice) for act in (*acts, *more))
-    long = any(act in FAILING for act in acts)
+    long = any(act in (*FAILING, Act.CANCEL, Act.CANCELLER) for act in acts)
     return Scenario(number, kind, 1.0 if long else choice.choice((0.05, 0.3, 1.0)), fails, always, moves)
 
 

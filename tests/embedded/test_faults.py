@@ -262,6 +262,25 @@ def test_the_disk_gets_full_in_the_middle_of_a_run(orch: Orch, small_disk: Path)
     assert len(orch.job_folders("PyCOMPSJob")) == 1
 
 
+def test_the_disk_gets_full_while_a_playbook_is_run_again_and_again(orch: Orch, small_disk: Path) -> None:
+    orch.home = small_disk / "home"
+    faults = Faults(orch)
+    faults.says("RUNNING")
+    process = orch.start("run", "monitored")
+    wait_for(lambda: len(faults.lines("polls")) > 2, "the job to run")
+    filler = small_disk / "filler"
+    subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=1k"], capture_output=True, check=False)
+    faults.says("COMPLETED")
+    said = ended(process, 1)
+    assert re.search("(?i)disk.*full|no space", said), said
+    assert "fault of orch" not in said
+    assert "resume" in said
+    filler.unlink()
+    resumed(orch)
+    assert len(faults.lines("submitted")) == 1
+    assert faults.lines("trace") == ["A"]
+
+
 CLOCK = """\
 # Python runs this first. Nobody may set the clock of the machine for a test, and libfaketime breaks sleeping.
 import os, time
