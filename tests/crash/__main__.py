@@ -17,7 +17,7 @@ from support.cluster import slurm_cluster
 from support.postgres import postgres_server
 
 from crash.driver import Crash, Tally
-from crash.grounds import Local, Slurm
+from crash.grounds import Ground, Local, Slurm
 from crash.scenario import Act, Kind
 
 _DISK = "24m"
@@ -60,11 +60,12 @@ def _run(folder: Path, given: argparse.Namespace) -> Tally:
         database = None
         if given.database == "postgresql":
             database = stack.enter_context(postgres_server()).new_database()
-        ground = Local()
+        ground: Ground = Local()
         only = None
         if given.site == "slurm":
-            ground, only = Slurm(stack.enter_context(slurm_cluster())), Kind.JOBS
-            stack.callback(ground.clean)
+            cluster = Slurm(stack.enter_context(slurm_cluster()))
+            stack.callback(cluster.clean)
+            ground, only = cluster, Kind.JOBS
         most = Crash(folder / "most", say, given.lanes, given.workers, database, ground=ground, only=only)
         runs: list[tuple[Crash, int]] = [(most, given.runs)]
         few = given.runs // _SHARE_ON_DISK

@@ -28,8 +28,10 @@ from crash.workers import Worker, Workers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORKLOAD = Path(__file__).with_name("workload")
-COMMAND_LIMIT = 120.0
-"""Seconds after which a command counts as hanging."""
+SILENCE = 120.0
+"""Seconds without a word after which a command counts as hanging; all alone, a step takes one or two."""
+COMMAND_LIMIT = 900.0
+"""Seconds after which it does, whatever it says."""
 LAST_MOVES = 6
 """Undisturbed commands after which an execution that has not ended counts as lost."""
 SETTLING = 60.0
@@ -246,11 +248,14 @@ class Command:
         self.pid = self._process.pid
         self._began = time.monotonic()
         self._lines: list[str] = []
+        self._heard = self._began
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        self._lines.extend(self._process.stdout or ())
+        for text in self._process.stdout or ():
+            self._lines.append(text)
+            self._heard = time.monotonic()
 
     @property
     def seconds(self) -> float:
@@ -276,11 +281,15 @@ class Command:
 
         Raises TimeoutError when it does not end in time: then it is killed.
         """
-        if self.runs(COMMAND_LIMIT):
-            self._process.kill()
-            self._process.wait()
-            said = "".join(list(self._lines))[-500:]
-            raise TimeoutError(f"orch {self.words} did not end within {COMMAND_LIMIT:g} s: {said}")
+        while self.runs(1.0):
+            silent = time.monotonic() - self._heard
+            if silent > SILENCE or self.seconds > COMMAND_LIMIT:
+                self._process.kill()
+                self._process.wait()
+                said = "".join(list(self._lines))[-500:]
+                raise TimeoutError(
+                    f"orch {self.words} had not ended after {self.seconds:.0f} s, {silent:.0f} s silent: {said}"
+                )
         self._reader.join(2)
         return self._process.returncode, "".join(list(self._lines))
 
