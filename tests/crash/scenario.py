@@ -58,6 +58,9 @@ OF_JOBS = (Act.PROGRAM, Act.SUPERVISOR, Act.FOLDER, Act.LATE)
 FAILING = (*OF_JOBS, Act.WARM, Act.ANSIBLE, Act.PLAIN, Act.DISK)
 """After these a step may fail that would not; then something clears up after it, which is another end of HANDLED."""
 
+_HARMLESS = (Act.STOP, Act.TWINS, Act.CANCEL)
+"""They come last: after these an execution may well be done."""
+
 _WEIGHTS = {Kind.BRANCHES: 2, Kind.JOBS: 5, Kind.HANDLED: 3, Kind.INSTALL: 2}
 _NATIVE = ("submit.before:Native", "submit.after:Native", "watch.running:Native", "watch.ended:Native")
 
@@ -116,7 +119,7 @@ def scenarios(seed: int, count: int, acts: Sequence[Act] = ACTS, only: Kind | No
         choice = random.Random(f"{seed}/{number}")
         while len(order) < 2:
             order += choice.sample(acts, len(acts))
-        first, order = order[:2], order[2:]
+        first, order = sorted(order[:2], key=_HARMLESS.__contains__), order[2:]
         kind = only or _kind(first, choice)
         found.append(_scenario(number, kind, first, choice))
         if kind is Kind.INSTALL:

@@ -380,6 +380,17 @@ def test_a_program_that_ends_before_it_can_be_told_ended_by_itself(tmp_path: Pat
     assert ended(tmp_path, "t").state == "COMPLETED"
 
 
+def test_the_supervisor_of_an_older_launcher_does_not_listen(tmp_path: Path) -> None:
+    launcher.submit(tmp_path, shell("t", "trap 'echo >told; exit 143' TERM; echo >ready; while :; do sleep 0.05; done"))
+    folder = tmp_path / "t"
+    until((folder / "ready").exists)
+    begun = json.loads((folder / "started").read_text())
+    del begun["hears"]
+    (folder / "started").write_text(json.dumps(begun))
+    assert launcher.cancel(tmp_path, "t", 20).exit_code == 143
+    assert (folder / "told").exists()
+
+
 def test_a_supervisor_that_does_not_listen_is_done_without(tmp_path: Path) -> None:
     launcher.submit(tmp_path, shell("t", "echo $$ >pid; exec sleep 1000"))
     folder = tmp_path / "t"
