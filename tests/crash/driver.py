@@ -496,6 +496,7 @@ class Passage:
         """The token of the native job whose program runs."""
         traces = self._traces()
         over = self.struck | {run.name for word in ("end", "fail") for run in traces.of(word, "Native", JOB)}
+        over |= {job["token"] for job in self.shown.get("jobs", ()) if job["state"] in _FINAL}
         return next((run.name for run in traces.of("begin", "Native", JOB) if run.name not in over), None)
 
     def _fill_disk(self, words: list[str], move: Move) -> None:
