@@ -378,6 +378,11 @@ class Passage:
             return self._go_on(move)
         return None
 
+    def _did(self, move: Move, more: str = "") -> None:
+        """Note that an act was done."""
+        self.log.append(f"{move}{more}")
+        self.crash.tally.acted(move.act)
+
     def _words(self) -> list[str]:
         """The command that begins the execution, or goes on with it."""
         if self.execution is not None:
@@ -407,7 +412,7 @@ class Passage:
                 self._await_lines(command, int(4 * move.choice))
             if command.runs(move.delay / 4 if move.choice > _AT_ONCE else 0.5 + move.delay):
                 strike(command)
-                self.crash.tally.acted(move.act)
+                self._did(move)
 
         return wait
 
@@ -440,7 +445,7 @@ class Passage:
         time.sleep(move.delay / 4)
         strike = move.act is Act.CANCELLER
         self._ask_to_cancel(kill_after=0.3 + 2 * move.choice if strike else None)
-        self.crash.tally.acted(move.act)
+        self._did(move)
 
     def _ask_to_cancel(self, kill_after: float | None = None) -> None:
         assert self.execution is not None
@@ -469,28 +474,28 @@ class Passage:
             struck = [chain[int(move.choice * above[0])]] if above[0] else []
         if struck:
             self.harmed = True
-            self.log.append(f"{move} at {arguments_of(struck[0])[:60]!r}")
+            what = arguments_of(struck[0])[:60]
             kill(struck)
-            self.crash.tally.acted(move.act)
+            self._did(move, f" at {what!r}")
 
     def _strike_job(self, command: Command, move: Move) -> None:
         token = self._await(command, self._running_job)
         if token is None:
             return
         time.sleep(move.delay)
+        ground = self.crash.ground
+        processes = ground.supervisor(token) if move.act is Act.SUPERVISOR else ground.program(token)
+        if not processes or token != self._running_job():
+            return
         self.harmed = True
         self.struck.add(token)
         began = time.time()
-        ground = self.crash.ground
-        match move.act:
-            case Act.PROGRAM:
-                kill(ground.program(token))
-            case Act.SUPERVISOR:
-                kill(ground.supervisor(token))
-            case _:
-                ground.remove_folder(token)
+        if move.act is Act.FOLDER:
+            ground.remove_folder(token)
+        else:
+            kill(processes)
         self.harms.append(Harm(began, time.time(), frozenset([token])))
-        self.crash.tally.acted(move.act)
+        self._did(move)
 
     def _running_job(self) -> str | None:
         """The token of the native job whose program runs."""
@@ -509,7 +514,7 @@ class Passage:
         if command.runs(move.delay / 4):
             self.harmed = True
             _fill(filler)
-            self.crash.tally.acted(move.act)
+            self._did(move)
         try:
             self._see_through(command, move)
         finally:
@@ -530,7 +535,7 @@ class Passage:
             self._ask_to_cancel()
         else:
             return status
-        self.crash.tally.acted(move.act)
+        self._did(move)
         return self._look()
 
     def _has_completed(self) -> bool:
@@ -560,11 +565,10 @@ class Passage:
         code, said = command.end()
         self.crash.tally.took(command.seconds)
         self.execution = self.execution or command.execution
-        did = "" if move.act is Act.NOTHING else f" {move}"
-        self.log.append(f"{name} {code}{did}")
+        self.log.append(f"{name} {code}")
         if code == -signal.SIGKILL and move.act in _DEADLY:
             if move.place is not None and move.act is Act.PLACE:
-                self.crash.tally.acted(move.act)
+                self._did(move)
             return
         right = {0, 1, *also, *((128 + signal.SIGTERM, -signal.SIGTERM) if move.act is Act.TERM else ())}
         if name == "cancel" or self.asked is not None:
