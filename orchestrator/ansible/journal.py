@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -20,6 +21,9 @@ _EVENT_TEXT = 4_000
 _FAILURE_TEXT = 64_000
 _SHOWN_ACTIONS = ("command", "shell", "script", "raw", "debug")
 _SCRIPT = "orch_script"
+_NO_ANSWER = ("Module result deserialization failed", "MODULE FAILURE")
+"""How Ansible's message begins when a module's program has died: what of is only in what the program printed."""
+_LAST_WORDS = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b.*$", re.MULTILINE)
 
 
 class ProcessMessage(msgspec.Struct, frozen=True, tag="process"):
@@ -195,7 +199,7 @@ class Journal:
     def _failure(self, message: ResultMessage) -> TaskFailure:
         shown = self._mask.text
         code = message.return_code if isinstance(message.return_code, int) else None
-        text = shown(message.message)[-_FAILURE_TEXT:].strip()
+        text = shown(_cause(message))[-_FAILURE_TEXT:].strip()
         if message.hidden:
             text = HIDDEN
         elif not text:
@@ -216,6 +220,15 @@ class Journal:
     ) -> None:
         shown = self._mask.text
         self._on_event(TaskEvent(kind, shown(task), host, shown(text).rstrip()[-longest:]))
+
+
+def _cause(message: ResultMessage) -> str:
+    """What went wrong; of a module whose program has died by an exception, that."""
+    if message.message.startswith(_NO_ANSWER):
+        said = _LAST_WORDS.findall(f"{message.stdout}\n{message.stderr}")
+        if said:
+            return f"the module broke down: {said[-1].strip()}"
+    return message.message
 
 
 def _summary(failure: TaskFailure) -> str:

@@ -573,7 +573,9 @@ class Passage:
         right = {0, 1, *also, *((128 + signal.SIGTERM, -signal.SIGTERM) if move.act is Act.TERM else ())}
         if name == "cancel" or self.asked is not None:
             right.add(2)  # there may be nothing to cancel by then, or to resume
-        signs = [sign for sign in _BAD_SIGNS if sign in said and not (sign == "cannot go on" and move.act is Act.DISK)]
+        # on a full disk modules of Ansible break down, and the databases cannot be written
+        signs = _BAD_SIGNS[-1:] if move.act is Act.DISK else _BAD_SIGNS
+        signs = tuple(sign for sign in signs if sign in said)
         if signs or code not in right:
             self.wrong(Wrong.FAULT, f"{name} ended with {code}: {said[-1500:].strip()}")
 

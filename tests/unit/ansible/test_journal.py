@@ -91,6 +91,36 @@ def test_hidden_and_silent_failures_say_what_is_known() -> None:
     ]
 
 
+_DIED = "Module result deserialization failed: No start of json char found"
+
+
+@pytest.mark.parametrize(
+    ("message", "printed", "said"),
+    [
+        (
+            _DIED,
+            "OSError: [Errno 28] No space left on device",
+            "the module broke down: OSError: [Errno 28] No space left",
+        ),
+        ("MODULE FAILURE\nSee stdout/stderr for the exact error", "MemoryError", "the module broke down: MemoryError"),
+        (
+            _DIED,
+            "subprocess.CalledProcessError: exit 1\n",
+            "the module broke down: subprocess.CalledProcessError: exit 1",
+        ),
+        (_DIED, "ValueError: first\n\nZeroDivisionError: s3cret", "the module broke down: ZeroDivisionError: ***"),
+        (_DIED, "Killed", _DIED),
+        (_DIED, "", _DIED),
+        ("non-zero return code", "OSError: [Errno 28] No space left on device", "non-zero return code"),
+    ],
+)
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_module_that_broke_down_says_of_what(message: str, printed: str, said: str, stream: str) -> None:
+    trace = f'Traceback (most recent call last):\n  File "<stdin>", line 255, in _ansiballz_main\n{printed}'
+    reader, _ = journal(result("failed", message=message, **{stream: trace}), secrets=("s3cret",))
+    assert reader.failures()[0].message.startswith(said)
+
+
 def test_outputs_with_a_secret_are_secrets() -> None:
     reader, _ = journal(
         {"type": "outputs", "host": "h", "values": {"A": "token123", "B": 1}, "missing": ["C"]}, secrets=("token123",)
