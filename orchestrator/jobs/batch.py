@@ -175,7 +175,8 @@ def split_words(text: str, what: str, node: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
-        raise WorkError(f"{node}: {what} {text!r} cannot be split into words: {error}") from error
+        message = f"{node}: {what} {text!r} cannot be split into words: {error}"
+        raise WorkError(message, hint="close the quotes, or write \\' for a quote") from error
 
 
 def slurm_job(inputs: Mapping[str, Value], context: JobContext) -> Submission:

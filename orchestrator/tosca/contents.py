@@ -233,13 +233,13 @@ def _of_interfaces(interfaces: Mapping[str, Interface]) -> Iterator[Named]:
             if implementation.path is not None:
                 yield Named(implementation.file, Path(implementation.path), span, True)
             for written in implementation.dependencies:
-                path = _dependency(written, implementation.path, span)
+                path = dependency(written, implementation.path, span)
                 if path is not None:
                     yield Named(written, path, span, False)
 
 
-def _dependency(written: str, primary: str | None, span: Span | None) -> Path | None:
-    """A dependency is looked for beside the document that names it, then beside the primary file."""
+def dependency(written: str, primary: str | None, span: Span | None) -> Path | None:
+    """The file that a dependency is: beside the document that names it (``span``), else beside the primary file."""
     folders = ([Path(span.file).parent] if span else []) + ([Path(primary).parent] if primary else [])
     for folder in folders:
         try:

@@ -84,7 +84,8 @@ def read_implementation(
     )
     host = operation_host(tree.get("operation_host"), problems)
     timeout = _timeout(tree.get("timeout"), problems)
-    dependencies = tuple(_dependencies(tree.get("dependencies"), document, problems))
+    needed = _dependencies(tree.get("dependencies"), document, problems)
+    dependencies = tuple(scalar.text for scalar in needed)
     if file is None:
         if host is None and timeout is None and not dependencies and "primary" not in tree:
             problems.error(codes.MISSING_KEYNAME, "the implementation names no file", tree.span, "add primary: FILE")
@@ -93,7 +94,19 @@ def read_implementation(
     type_name = written_type.text if written_type is not None else None
     if isinstance(primary, Map):
         _check_inline(primary, file.text, document, problems)
-    return _of_file(file, type_name, dependencies, host, timeout, document, artifacts, is_artifact, problems)
+    found = _of_file(file, type_name, dependencies, host, timeout, document, artifacts, is_artifact, problems)
+    for scalar in needed if found.path is not None else ():
+        if scalar.text not in artifacts and not _is_there(scalar.text, found.path, document):
+            message = f"{scalar.text!r}, which {file.text} depends on, is not found"
+            hint = f"it was looked for in {document.folder}, and beside the file that needs it"
+            problems.warning(codes.IMPLEMENTATION_MISSING, message, scalar.span, hint)
+    return found
+
+
+def _is_there(dependency: str, primary: str | None, document: Document) -> bool:
+    return find_file(dependency, document) is not None or (
+        primary is not None and _existing(Path(primary).parent, dependency, document.confined_to) is not None
+    )
 
 
 def operation_host(tree: Tree | None, problems: Problems) -> str | None:
@@ -116,17 +129,16 @@ def _check_inline(fields: Map, file: str, document: Document, problems: Problems
         check_checksum(fields, str(path), problems)
 
 
-def _dependencies(tree: Tree | None, document: Document, problems: Problems) -> list[str]:
+def _dependencies(tree: Tree | None, document: Document, problems: Problems) -> list[Scalar]:
     if isinstance(tree, Scalar):
-        return [s.text for s in scalars_of(tree, "dependencies", problems)]
+        return scalars_of(tree, "dependencies", problems)
     found = []
     for item in as_list(tree, "dependencies", problems):
-        file = item.get("file") if isinstance(item, Map) else item
-        text = text_of(file, "a dependency", problems)
-        if text:
-            found.append(text)
+        file = as_scalar(item.get("file") if isinstance(item, Map) else item, "a dependency", problems)
+        if file is not None:
+            found.append(file)
             if isinstance(item, Map):
-                _check_inline(item, text, document, problems)
+                _check_inline(item, file.text, document, problems)
     return found
 
 
@@ -186,6 +198,7 @@ def read_artifacts(
                 parent.type if parent else _TYPES_BY_ENDING.get(Path(body.text[-300:]).suffix, "tosca.artifacts.File")
             )
             found[key.text] = _artifact(key, body, kind, None, None, document)
+            _tell_missing(body, found[key.text], document, problems)
             continue
         fields = as_map(body, f"the artifact {key.text!r}", problems)
         if fields is None:
@@ -201,13 +214,19 @@ def read_artifacts(
             found[key.text] = ArtifactDefinition(key.text, type_name, *kept, repository, deploy, key.span)
         else:
             found[key.text] = _artifact(key, file, type_name, repository, deploy, document)
-            if found[key.text].path is None and repository is None and not _is_remote(file.text, type_name):
-                message = f"the artifact {file.text!r} is not found"
-                hint = f"it was looked for in {document.folder}"
-                problems.warning(codes.ARTIFACT_MISSING, message, file.span, hint)
+            if _tell_missing(file, found[key.text], document, problems):
                 continue
         check_checksum(fields, found[key.text].path, problems)
     return found
+
+
+def _tell_missing(file: Scalar, artifact: ArtifactDefinition, document: Document, problems: Problems) -> bool:
+    """Warn of an artifact whose file should lie here and does not; whether it is so."""
+    missing = artifact.path is None and artifact.repository is None and not _is_remote(file.text, artifact.type)
+    if missing:
+        message = f"the artifact {file.text!r} is not found"
+        problems.warning(codes.ARTIFACT_MISSING, message, file.span, f"it was looked for in {document.folder}")
+    return missing
 
 
 def _is_remote(file: str, type_name: str) -> bool:

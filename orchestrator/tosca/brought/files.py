@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from orchestrator import resources
 from orchestrator.model.expressions import Literal
 from orchestrator.model.implementations import Kind, kind_of
 from orchestrator.model.problems import Problem, Severity
-from orchestrator.model.topology import Interface, Operation, Topology
+from orchestrator.model.topology import Implementation, Interface, Operation, Topology
 from orchestrator.tosca.brought.playbooks import playbook_problems
-from orchestrator.tosca.brought.scripts import bash_problems, python_problems
+from orchestrator.tosca.brought.scripts import bash_problems, python_problems, read
 from orchestrator.tosca.brought.settings import settings_problems
+from orchestrator.tosca.contents import dependency
 
+_SOURCED = {".sh": Kind.BASH, ".bash": Kind.BASH, ".py": Kind.PYTHON}
+_BASH = re.compile(rb"\b(ba|da)?sh\b")
 HOSTED_ON = "tosca.relationships.HostedOn"
 ENTRY = "PLAYBOOK_ENTRY"
 
@@ -56,7 +60,20 @@ def _files(topology: Topology) -> dict[tuple[Path, Kind], bool]:
                 if kind is not None:
                     key = (Path(path), kind)
                     found[key] = found.get(key, False) or hosted
+                for path_of_needed in _needed(operation.implementation):
+                    key = (path_of_needed, _SOURCED[path_of_needed.suffix])
+                    found[key] = found.get(key, False) or hosted
     return found
+
+
+def _needed(implementation: Implementation) -> Iterator[Path]:
+    """The dependencies that are scripts of Bash, as far as they say of themselves what they are, or of Python."""
+    for written in implementation.dependencies:
+        path = dependency(written, implementation.path, implementation.span)
+        if path is not None and path.suffix in _SOURCED:
+            first = (read(path) or b"").partition(b"\n")[0]
+            if _SOURCED[path.suffix] is Kind.PYTHON or not first.startswith(b"#!") or _BASH.search(first):
+                yield path
 
 
 def _interfaces(topology: Topology) -> Iterator[tuple[Mapping[str, Interface], bool]]:

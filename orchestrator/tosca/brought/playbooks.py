@@ -34,6 +34,7 @@ GROUPS = ("all", "ungrouped", "target_hosts", "hosted_operations", "localhost", 
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FILES_AT_MOST = 200
+_NULLS = ("", "~", "null")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _INSTANCE = re.compile(r"(.+)_[0-9]+")
 _IMPORTS = frozenset(("import_playbook", "ansible.builtin.import_playbook", "ansible.legacy.import_playbook"))
@@ -86,6 +87,9 @@ class _Reader:
         root = self._parsed(path)
         if root is None:
             return
+        if isinstance(root, yaml.SequenceNode) and not root.value:
+            self._error(path, root, "the playbook has no play", "begin with `- hosts: all`")
+            return
         if not isinstance(root, yaml.SequenceNode):
             self._error(path, root, "a playbook is a list of plays", "begin with `- hosts: all`")
             return
@@ -123,7 +127,8 @@ class _Reader:
             return None
         except (RecursionError, ValueError):
             return None
-        return found
+        empty = found is None or (isinstance(found, yaml.ScalarNode) and found.value in _NULLS)
+        return _nothing(path) if empty else found
 
     # plays and tasks
 
@@ -147,16 +152,16 @@ class _Reader:
                 self._role(path, named, any_name)
 
     def _note_hosts(self, path: Path, node: Node) -> None:
-        name = _plain(node)
-        if self._hosts is None:
-            return
-        if name is None or not _PLAIN.fullmatch(name):
-            self._hosts = None  # a pattern, a list, a template: not told here
-        else:
-            self._hosts.append((name, _span(path, node)))
+        items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        names = [(name, item) for item in items for name in re.split("[,:]", _plain(item) or "")]
+        for name, item in names:
+            if self._hosts is None or not _PLAIN.fullmatch(name.strip()):
+                self._hosts = None  # a pattern, a template: not told here
+                return
+            self._hosts.append((name.strip(), _span(path, item)))
 
     def _tasks(self, path: Path, node: Node, libraries: tuple[Path, ...], any_name: bool) -> None:
-        if isinstance(node, yaml.ScalarNode) and node.value in ("", "~", "null"):
+        if isinstance(node, yaml.ScalarNode) and node.value in _NULLS:
             return
         if not isinstance(node, yaml.SequenceNode):
             self._error(path, node, "tasks are a list", "begin each task with a dash")
@@ -285,6 +290,12 @@ class _Reader:
 def _span(path: Path, node: Node) -> Span:
     start, end = node.start_mark, node.end_mark
     return Span(str(path), start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+
+def _nothing(path: Path) -> Node:
+    """An empty list, which is what an empty file stands for."""
+    mark = yaml.Mark(str(path), 0, 0, 0, None, 0)
+    return yaml.SequenceNode("tag:yaml.org,2002:seq", [], mark, mark)
 
 
 def _plain(node: Node | None) -> str | None:

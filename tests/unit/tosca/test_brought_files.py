@@ -20,21 +20,24 @@ def told(problems: list[Problem]) -> list[str]:
     return [f"{Path(p.span.file).name}:{p.span.line}: {p.message}" if p.span else p.message for p in problems]
 
 
-def of_topology(folder: Path, implementation: str, text: str, more: str = "") -> list[Problem]:
+def of_topology(folder: Path, implementation: str, text: str, more: str = "", needs: str = "") -> list[Problem]:
     (folder / implementation).write_text(text)
+    written = (
+        f"{{ implementation: {{ primary: {implementation}, dependencies: [ {needs} ] }} }}" if needs else implementation
+    )
     reading = read_text(
         "tosca_definitions_version: tosca_simple_yaml_1_3\nnode_types:\n  x.S:\n    derived_from: tosca.nodes.Root\n"
         "    requirements: [ host: { capability: tosca.capabilities.Compute, occurrences: [ 0, 1 ], "
         "relationship: tosca.relationships.HostedOn } ]\n"
         "    interfaces: { Standard: { type: tosca.interfaces.node.lifecycle.Standard, operations: { create: "
-        f"{implementation} }} }} }}\n"
+        f"{written} }} }} }}\n"
         f"topology_template: {{ node_templates: {{ Web-server: {{ type: x.S }}{more} }} }}\n",
         str(folder / "t.yaml"),
         folder,
     )
     assert reading.topology is not None
     assert not reading.has_errors, reading.problems
-    return list(file_problems(reading.topology))
+    return [*reading.problems, *file_problems(reading.topology)]
 
 
 def of_playbook(folder: Path, text: str, **files: str) -> list[str]:
@@ -260,3 +263,55 @@ def test_without_settings_there_is_nothing_to_tell(text: str | None, tmp_path: P
 def test_settings_beside_scripts_are_nobodys(tmp_path: Path) -> None:
     (tmp_path / "ansible.cfg").write_text("forks = 5\n")
     assert of_topology(tmp_path, "s.sh", "echo\n") == []
+
+
+@pytest.mark.parametrize("hosts", ["[ web, db ]", "web:db", "web,db", "[ 'web:db', other ]", "n"])
+def test_plain_names_of_hosts_that_are_nowhere_are_told(hosts: str, tmp_path: Path) -> None:
+    (said,) = of_playbook(tmp_path, f"- hosts: {hosts}\n  tasks: []\n")
+    assert said.startswith(("p.yml:1: no host is called 'web'", "p.yml:1: no host is called 'n'"))
+
+
+@pytest.mark.parametrize(
+    "hosts", ["[ web, all ]", "web:Web_server_0", "web*", "web:!db", "[ '{{ x }}' ]", "web,&db", "~w.b"]
+)
+def test_patterns_and_names_that_fit_are_not(hosts: str, tmp_path: Path) -> None:
+    assert (
+        of_playbook(tmp_path, f'- hosts: "{hosts}"\n  tasks: []\n' if "[" not in hosts else f"- hosts: {hosts}\n") == []
+    )
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "[]\n", "---\n..."])
+def test_a_playbook_without_plays_is_told(text: str, tmp_path: Path) -> None:
+    assert of_playbook(tmp_path, text) == ["p.yml:1: the playbook has no play"]
+    assert of_playbook(tmp_path, "- import_playbook: q.yml\n", **{"q.yml": text}) == [
+        "q.yml:1: the playbook has no play"
+    ]
+
+
+def needing(folder: Path, name: str, text: str | None) -> list[str]:
+    """What is told of a script that depends on another file."""
+    if text is not None:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    reading_and_files = of_topology(folder, "s.sh", ". ./lib.sh\n", needs=name)
+    return told(reading_and_files)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("lib.sh", "if true\n", ["lib.sh:2: bash refuses the script"]),
+        ("more/lib.bash", "#!/bin/sh\necho )\n", ["lib.bash:2: bash refuses the script"]),
+        ("lib.py", "def f(:\n", ["lib.py:1: Python refuses the script"]),
+        ("lib.sh", "#!/usr/bin/env zsh\nif true\n", []),
+        ("lib.sh", "f() { echo; }\n", []),
+        ("data.txt", "if true\n", []),
+        ("lib.sh", None, ["t.yaml:6: 'lib.sh', which s.sh depends on, is not found"]),
+        ("no/such/data", None, ["t.yaml:6: 'no/such/data', which s.sh depends on, is not found"]),
+    ],
+)
+def test_what_a_script_depends_on_is_looked_at(name: str, text: str | None, says: list[str], tmp_path: Path) -> None:
+    found = needing(tmp_path, name, text)
+    assert len(found) == len(says)
+    for one, wanted in zip(found, says, strict=True):
+        assert one.startswith(wanted)

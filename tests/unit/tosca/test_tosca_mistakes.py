@@ -210,6 +210,7 @@ MISTAKES = {
         "T0310",
         server("      artifacts: { app: { file: §missing.tar, type: tosca.artifacts.File } }\n"),
     ),
+    "missing artifact, in short": ("T0310", server("      artifacts: { app: §missing.tar }\n")),
     "checksum that is none": (
         "T0315",
         server("      artifacts: { app: { file: http://x/a, type: tosca.artifacts.File, checksum: §nonsense } }\n"),
