@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.errors import StorageError
+from orchestrator.storage import why_unwritable
 
 
 def first_fit(places: Iterable[Path]) -> Path:
@@ -45,7 +46,7 @@ def lack_of(place: Path) -> str | None:
         with tempfile.TemporaryDirectory(prefix="try-", dir=place, ignore_cleanup_errors=True) as name:
             return _lack_in(Path(name))
     except OSError as error:
-        return f"it cannot be written ({error.strerror or error})"
+        return why_unwritable(place, error)[0]
 
 
 def _lack_in(folder: Path) -> str | None:

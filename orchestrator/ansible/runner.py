@@ -37,6 +37,7 @@ _LOG_TAIL = 16_000
 _TICK = 0.1
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ERROR_LINE = re.compile(r"^(?:\[ERROR\]:|ERROR!) *", re.MULTILINE)
+_TRACE = "Traceback (most recent call last)"
 _ORIGIN = re.compile(r"^Origin: (.+?:\d+)(?::\d+)?$", re.MULTILINE)
 
 
@@ -282,6 +283,9 @@ def _general_failure(log: str, return_code: int | None) -> TaskFailure:
     """What Ansible said when it gave up before or outside of any task."""
     found = _ERROR_LINE.search(log)
     text = log[found.end() :] if found else "\n".join(log.splitlines()[-20:])
+    lines = text.strip().splitlines()
+    if found is None and _TRACE in log and lines:  # Ansible itself is broken
+        return TaskFailure(task="", host="", message=f"Ansible is broken: {lines[-1]}", stderr="\n".join(lines[-20:]))
     origin = _ORIGIN.search(text)
     return TaskFailure(
         task="",

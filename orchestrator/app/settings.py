@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +20,7 @@ from orchestrator.model.names import file_name
 from orchestrator.model.problems import Problems, SettingsError
 from orchestrator.model.values import Secret
 from orchestrator.secrets import VaultCredentials, VaultSettings
-from orchestrator.storage import user_name, why_unwritable
+from orchestrator.storage import owner_name, user_name, why_unwritable
 
 if TYPE_CHECKING:
     from orchestrator.tosca.tree import Map, Tree
@@ -157,7 +158,16 @@ def home_folder(environment: Mapping[str, str], named: Path | None = None) -> Pa
     if named is None:
         said = environment.get("ORCH_HOME")
         named = Path(said) if said else _data_folder()
-    return paths.expanded(named).absolute()
+    folder = paths.expanded(named).absolute()
+    try:
+        os.fsencode(folder).decode("utf-8")
+    except UnicodeDecodeError as error:  # databases and Ansible take no other names
+        shown = os.fsencode(folder).decode("utf-8", "backslashreplace")
+        raise MachineError(
+            f"the name of orch's home, {shown}, is not in UTF-8",
+            hint="rename it, or let ORCH_HOME (or --home) name another folder",
+        ) from error
+    return folder
 
 
 def _data_folder() -> Path:
@@ -226,8 +236,12 @@ class _Configuration:
         try:
             there = _is_there(file)
         except OSError as error:  # Python tells of a folder that may not be entered by raising
+            what = f"{file} cannot be read: {error.strerror}; you are {user_name()}"
+            with suppress(OSError):
+                if not os.access(file.parent, os.X_OK):
+                    what = f"{file.parent} belongs to {owner_name(file.parent)}, and {user_name()} may not enter it"
             raise MachineError(
-                f"{file} cannot be read: {error.strerror}; you are {user_name()}",
+                what,
                 hint="let ORCH_HOME (or --home) name a folder of your own",
             ) from error
         if there:

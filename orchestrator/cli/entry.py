@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
@@ -60,18 +61,25 @@ def call(session: Session, words: Sequence[str]) -> int:
     except click.UsageError as error:
         session.json = session.json or "--json" in words
         return _reported(session, error)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         name = (error.name or "").partition(".")[0]
         if name == "orchestrator":
             return _reported(session, error)
-        # what shows other errors may need that package itself
-        click.echo(
-            f"error: the package {name}, which orch needs, is missing from this Python ({sys.executable})", err=True
-        )
-        click.echo("hint: install orch again; `orch doctor` lists what is missing", err=True)
-        return 1
+        return _unusable(name, error)
     except Exception as error:
         return _reported(session, error)
+
+
+def _unusable(name: str, error: ImportError) -> int:
+    """Said without what shows other errors, since that may need the very package."""
+    if isinstance(error, ModuleNotFoundError):
+        said = f"the package {name}, which orch needs, is missing from this Python ({sys.executable})"
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        said = f"a package that orch needs cannot be used: {error} ({frames[-1].filename})"
+    others = "unset PYTHONPATH, whose packages come first, or " if os.environ.get("PYTHONPATH") else ""
+    click.echo(f"error: {said}\nhint: {others}install orch again; `orch doctor` lists what is wrong", err=True)
+    return 1
 
 
 def _reported(session: Session, error: Exception) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -35,9 +35,9 @@ def is_private(name: str) -> bool:
 def report(session: Session, error: BaseException) -> int:
     """Show an error; the exit status of the command that ends with it."""
     if session.json:
-        session.data({"error": error_data(error)})
+        session.data({"error": error_data(error, session.environment)})
     else:
-        session.err(error_text(error, session.error_terminal))
+        session.err(error_text(error, session.error_terminal, session.environment))
     if session.debug:
         session.err("".join(traceback.format_exception(error)).rstrip())
     return exit_status(error)
@@ -50,18 +50,18 @@ def exit_status(error: BaseException) -> int:
     return 2 if isinstance(error, click.ClickException) else 1
 
 
-def error_text(error: BaseException, terminal: Terminal) -> str:
-    """An error in text."""
+def error_text(error: BaseException, terminal: Terminal, environment: Mapping[str, str] | None = None) -> str:
+    """An error in text; what is in the environment may be the cause of a fault."""
     problems = problems_of(error)
     if problems is not None:
         return problems_text(problems, terminal)
-    message, hint = _said(error)
+    message, hint = _said(error, environment or {})
     return _error_lines(terminal.styled("error:", "red", bold=True), message, hint, terminal)
 
 
-def error_data(error: BaseException) -> dict[str, Any]:
+def error_data(error: BaseException, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """An error in JSON."""
-    message, hint = _said(error)
+    message, hint = _said(error, environment or {})
     code = error.code if isinstance(error, OrchError) else USAGE if isinstance(error, click.ClickException) else DEFECT
     data: dict[str, Any] = {"code": code, "message": message, "hint": hint, "exit_status": exit_status(error)}
     problems = problems_of(error)
@@ -70,7 +70,7 @@ def error_data(error: BaseException) -> dict[str, Any]:
     return data
 
 
-def _said(error: BaseException) -> tuple[str, str | None]:
+def _said(error: BaseException, environment: Mapping[str, str]) -> tuple[str, str | None]:
     """What is wrong, and what to do."""
     if isinstance(error, OrchError):
         return error.message, error.advice
@@ -82,10 +82,10 @@ def _said(error: BaseException) -> tuple[str, str | None]:
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{where}", f"{what_to_do(error)}; {DOCTOR}"
-    return (
-        f"this is a fault of orch: {type(error).__name__}: {error}",
-        "please report it, with what the same command says with --debug",
-    )
+    hint = "please report it, with what the same command says with --debug"
+    if environment.get("PYTHONPATH"):
+        hint = f"unset PYTHONPATH, whose packages come before those that orch needs; if that does not help, {hint}"
+    return f"this is a fault of orch: {type(error).__name__}: {error}", hint
 
 
 def _error_lines(head: str, message: str, hint: str | None, terminal: Terminal) -> str:

@@ -17,6 +17,7 @@ from orchestrator.model.values import Secret
 from orchestrator.state import sqlite
 from orchestrator.state import tables as t
 from orchestrator.state.databases import open_database, translated
+from orchestrator.state.schema import refuse_foreign
 from orchestrator.storage import ELSEWHERE
 
 _BUSY_SECONDS = 3
@@ -66,10 +67,11 @@ def journal_mode(file: Path) -> str:
     return mode
 
 
-def look_into(file: Path) -> str | None:
+def look_into(file: Path, *, ours: bool = True) -> str | None:
     """The schema's version in a SQLite file; None when it has none. A small file is read from end to end.
 
-    Raises StorageError when it cannot be read, or is damaged.
+    ``ours``: whether all its tables should be ours. Raises StorageError when it cannot be read, is damaged, or should
+    be ours and is another program's.
     """
     driver = sqlite.driver()
     try:
@@ -88,6 +90,8 @@ def look_into(file: Path) -> str | None:
         ) from error
     if damage is not None:
         raise StorageError(f"{file} is damaged: {damage}", hint="restore it from a backup")
+    if ours:
+        refuse_foreign(names)
     return str(found[0]) if found else None
 
 

@@ -27,6 +27,10 @@ def obstacle(file: Path) -> tuple[str, str] | None:
     except OSError as error:
         return why_unwritable(folder, error)
     for path in (file.with_name(file.name + suffix) for suffix in _BESIDE):
+        if path.is_symlink() and not path.exists() and not path.resolve().parent.is_dir():
+            return f"{path} is a link that leads nowhere", "mend the link, or remove it to begin anew"
+        if path.is_dir():
+            return f"{path} is a folder, where a database belongs", f"move it away, or {ELSEWHERE}"
         if path.exists() and not os.access(path, os.R_OK | os.W_OK):
             return _foreign(path, file)
     return None

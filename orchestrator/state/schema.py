@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -12,6 +12,8 @@ from orchestrator.state import tables as t
 
 _LEGACY = "orch_schema"
 """The table in which version 1 kept its number."""
+
+_SHOWN = 5
 
 Alive = Callable[[str | None], bool]
 
@@ -47,11 +49,24 @@ def bring_up_to_date(connection: sa.Connection, alive: Alive) -> None:
         t.version.create(connection)
         connection.execute(sa.insert(t.version).values(version_num=found))
     if found is None:
+        schema = t.SCHEMA if connection.dialect.name == "postgresql" else None
+        refuse_foreign(inspector.get_table_names(schema))
         t.metadata.create_all(connection)
         connection.execute(sa.insert(t.version).values(version_num=t.HEAD))
     elif found != t.HEAD:
         _refuse_while_busy(connection, alive)
         _migrate(connection)
+
+
+def refuse_foreign(names: Iterable[str]) -> None:
+    """Raises StorageError for tables that are there where no orch has left its version: another program's."""
+    others = sorted(set(names) - {t.version.name, _LEGACY})
+    if len(others) == len(set(names)) and others:
+        shown = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
+        raise StorageError(
+            f"the state database is another program's: it has the tables {shown}, and no version of orch",
+            hint="move it away, or let ORCH_HOME or ORCH_DATABASE name another place",
+        )
 
 
 def _refused_when_newer(found: str | None) -> str | None:

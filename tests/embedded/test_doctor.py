@@ -106,6 +106,53 @@ def _torn_durable_database(orch: Orch) -> dict[str, str]:
     return {}
 
 
+def _database_elsewhere(orch: Orch) -> dict[str, str]:
+    orch.home.mkdir()
+    (orch.home / "state.sqlite").symlink_to(orch.folder / "gone" / "state.sqlite")
+    return {}
+
+
+def _a_folder_for_a_database(orch: Orch) -> dict[str, str]:
+    (orch.home / "state.sqlite").mkdir(parents=True)
+    return {}
+
+
+def _another_programs_database(orch: Orch) -> dict[str, str]:
+    orch.home.mkdir()
+    connection = sqlite3.connect(orch.home / "state.sqlite")
+    connection.execute("CREATE TABLE executions (a)")
+    connection.commit()
+    connection.close()
+    return {}
+
+
+def _a_database_that_was_emptied(orch: Orch) -> dict[str, str]:
+    _schema(orch, "0003")
+    (orch.home / "state.sqlite").rename(orch.home / "dbos.sqlite")
+    (orch.home / "state.sqlite").touch()
+    return {}
+
+
+def _a_home_in_another_encoding(orch: Orch) -> dict[str, str]:
+    return {"ORCH_HOME": os.fsdecode(os.fsencode(orch.folder) + b"/h\xff\xfe")}
+
+
+def _an_engine_that_fails(orch: Orch) -> dict[str, str]:
+    _program(orch.folder / "bin" / "apptainer", "exit 127\n")
+    return {"PATH": f"{orch.folder}/bin:{os.environ['PATH']}"}
+
+
+def _a_runcompss_without_its_interpreter(orch: Orch) -> dict[str, str]:
+    _program(orch.folder / "bin" / "runcompss", "")
+    (orch.folder / "bin" / "runcompss").write_text("#!/not/there\n")
+    return {"PATH": f"{orch.folder}/bin:{os.environ['PATH']}"}
+
+
+def _another_yaml_first(orch: Orch) -> dict[str, str]:
+    _file(orch.folder / "lib" / "yaml.py", "raise ImportError('polluted')\n")
+    return {"PYTHONPATH": f"{orch.folder}/lib:{ROOT}"}
+
+
 def _newer_database(orch: Orch) -> dict[str, str]:
     _schema(orch, "9001")
     return {}
@@ -197,6 +244,14 @@ TROUBLES = [
     (_a_password_in_no_url, "database", "fault", "must be a PostgreSQL database"),
     (_torn_database, "database", "fault", "state.sqlite"),
     (_torn_durable_database, "database", "fault", "dbos.sqlite"),
+    (_database_elsewhere, "database", "fault", "state.sqlite is a link that leads nowhere"),
+    (_a_folder_for_a_database, "database", "fault", "state.sqlite is a folder"),
+    (_another_programs_database, "database", "fault", "another program's: it has the tables executions"),
+    (_a_database_that_was_emptied, "database", "warning", "is empty, while"),
+    (_a_home_in_another_encoding, "configuration", "fault", "h\\xff\\xfe, is not in UTF-8"),
+    (_an_engine_that_fails, "container engines", "warning", "apptainer fails (exit status 127)"),
+    (_a_runcompss_without_its_interpreter, "compss", "warning", "runcompss cannot be run"),
+    (_another_yaml_first, "packages", "fault", "lib/yaml.py"),
     (_newer_database, "database", "fault", "schema 9001, newer than this orch knows"),
     (_older_database, "database", "note", "schema 0001, of an older orch"),
     (_postgresql_away, "database", "fault", "refused"),
@@ -232,7 +287,13 @@ def test_a_trouble_is_named(
     assert "hidden" not in str(found)
     assert "orch doctor" not in str(found)  # it need not name itself
     others = [row for row in found.values() if row["state"] == "fault" and row["name"] != name]
-    related = {"database": ("dbos", "sqlite"), "dbos": ("database",), "sqlite": ("database", "dbos")}
+    related = {
+        "packages": tuple(row["name"] for row in others if "polluted" in row["found"]),
+        "database": ("dbos", "sqlite"),
+        "dbos": ("database", "packages"),
+        "secrets": ("packages",),
+        "sqlite": ("database", "dbos"),
+    }
     assert [row for row in others if row["name"] not in related.get(name, ())] == []
 
 
@@ -240,6 +301,11 @@ MET = [
     (_home_is_a_file, ("list",)),
     (_a_password_in_no_url, ("list",)),
     (_torn_database, ("list",)),
+    (_database_elsewhere, ("list",)),
+    (_a_folder_for_a_database, ("list",)),
+    (_another_programs_database, ("list",)),
+    (_a_home_in_another_encoding, ("list",)),
+    (_another_yaml_first, ("validate", ROOT / "topologies" / "minimal_workflow" / "topology.yaml")),
     (_newer_database, ("list",)),
     (_postgresql_away, ("list",)),
     (_vault_away, ("secrets", "list")),
@@ -249,7 +315,7 @@ MET = [
 
 @pytest.mark.parametrize(("seed", "words"), MET, ids=[seed.__name__.strip("_") for seed, _ in MET])
 def test_the_command_that_meets_a_trouble_names_the_doctor(
-    seed: Callable[[Orch], dict[str, str]], words: tuple[str, ...], orch: Orch
+    seed: Callable[[Orch], dict[str, str]], words: tuple[str | Path, ...], orch: Orch
 ) -> None:
     environment = seed(orch)
     said = orch(*words, status=None, **environment)

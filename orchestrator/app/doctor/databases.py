@@ -58,8 +58,11 @@ def _files(database: Path, durable: Path) -> Found:
         return State.NOTE, f"{database} of {user_name(owner)}: not looked into"
     schema = look_into(database)
     if durable.exists():
-        look_into(durable)
+        look_into(durable, ours=False)
     said = f"{database}: schema {schema or 'none yet'}"
+    if schema is None and durable.exists() and durable.stat().st_size:
+        lost = f"{database} is empty, while {durable} is not: what was recorded before is lost"
+        return State.WARNING, lost, "restore it from a backup, or move both away to begin anew"
     if schema is not None and schema > newest_schema():
         return _newer(said)
     if schema is not None and schema < newest_schema():

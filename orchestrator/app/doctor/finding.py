@@ -69,7 +69,14 @@ def carried_out(name: str, look: Look) -> list[Finding]:
     except OrchError as error:
         return [Finding(name, State.FAULT, error.message, error.hint or "mend that, then look again")]
     except ImportError as error:
-        return [Finding(name, State.FAULT, _lost(error), "install orch anew, in a virtual environment of its own")]
+        return [
+            Finding(
+                name,
+                State.FAULT,
+                _lost(error),
+                "see packages; if they are well, install orch anew, in an environment of its own",
+            )
+        ]
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         return [Finding(name, State.FAULT, f"{error.strerror or error}{where}", "see the other findings")]
@@ -85,4 +92,9 @@ def _lost(error: ImportError) -> str:
 
 def _silent(name: str, limit: float) -> Finding:
     said = f"there was no answer within {limit:g} s"
-    return Finding(name, State.FAULT, said, "see whether its file system or server hangs")
+    return Finding(
+        name,
+        State.FAULT,
+        said,
+        "see whether its file system or server hangs, or the machine is overloaded; then look again",
+    )

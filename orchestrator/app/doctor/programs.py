@@ -31,6 +31,7 @@ _SINGLE = {
     ),
 }
 _ENGINES = ("singularity", "apptainer", "ch-run", "buildah")
+_VERSION = ["--version"]
 _COMPSS = ("runcompss", "enqueue_compss")
 
 
@@ -43,18 +44,24 @@ def programs(environment: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(name, state, f"it is not on PATH; it is needed for {purpose}", remedy)
         else:
             yield _tried(name, where, words)
-    engines = {name: where for name in _ENGINES if (where := shutil.which(name, path=path))}
+    engines = [where for name in _ENGINES if (where := shutil.which(name, path=path))]
     if engines:
-        yield Finding("container engines", State.OK, ", ".join(engines.values()))
+        yield _all_tried("container engines", engines)
     else:
         said = f"none of {', '.join(_ENGINES)} is on PATH: programs run without containers on this machine"
         yield Finding("container engines", State.NOTE, said, "install one where containers are wanted here")
     compss = [where for name in _COMPSS if (where := shutil.which(name, path=path))]
     if compss:
-        yield Finding("compss", State.OK, ", ".join(compss))
+        yield _all_tried("compss", compss)
     else:
         said = "there is no runcompss on PATH: PyCOMPSs programs run here with orch's stand-in, one task after another"
         yield Finding("compss", State.NOTE, said, "install COMPSs, or load its module, where speed is wanted here")
+
+
+def _all_tried(name: str, programs: list[str]) -> Finding:
+    """The first of some programs of a kind that cannot be run, else all."""
+    tried = [_tried(name, where, _VERSION) for where in programs]
+    return next((one for one in tried if one.state is not State.OK), Finding(name, State.OK, ", ".join(programs)))
 
 
 def _tried(name: str, where: str, words: list[str]) -> Finding:

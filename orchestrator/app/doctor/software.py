@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import platform
 import re
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from orchestrator.app.doctor.finding import Found, State
 
@@ -60,6 +63,10 @@ def packages() -> Found:
     from packaging.requirements import Requirement
 
     wrong, newer, right = [], [], 0
+    foreign = list(_foreign())
+    if foreign:
+        remedy = "unset PYTHONPATH, or take that folder out of it"
+        return State.FAULT, f"orch {own.version}: other packages stand in for its own: {', '.join(foreign)}", remedy
     for text in own.requires or ():
         needed = Requirement(text)
         if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
@@ -84,6 +91,37 @@ def packages() -> Found:
         return State.NOTE, f"{said}; newer than tested: {', '.join(newer)}"
     return State.OK, f"{said} and {right} packages that it needs"
 
+
+def _foreign() -> Iterator[str]:
+    """Modules that are imported from elsewhere than where the package is installed that orch requires."""
+    for package, module in _MODULES.items():
+        try:
+            home = Path(str(importlib.metadata.distribution(package).locate_file(""))).resolve()
+            spec = importlib.util.find_spec(module)
+        except (importlib.metadata.PackageNotFoundError, ValueError):
+            continue
+        if spec is not None and spec.origin and not Path(spec.origin).resolve().is_relative_to(home):
+            yield f"{module} of {spec.origin}"
+
+
+_MODULES = {
+    "alembic": "alembic",
+    "ansible-core": "ansible",
+    "ansible-runner": "ansible_runner",
+    "asyncssh": "asyncssh",
+    "click": "click",
+    "cryptography": "cryptography",
+    "dbos": "dbos",
+    "hvac": "hvac",
+    "jinja2": "jinja2",
+    "msgspec": "msgspec",
+    "networkx": "networkx",
+    "packaging": "packaging",
+    "pyyaml": "yaml",
+    "sqlalchemy": "sqlalchemy",
+    "tosca-parser": "toscaparser",
+}
+"""The modules of packages that orch requires."""
 
 _WHERE_NEEDED = frozenset({"sqlean-py"})
 """Packages that are only needed where something else is old; the look at that says so."""

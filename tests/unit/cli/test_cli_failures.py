@@ -85,6 +85,7 @@ def test_an_error_is_told_with_its_hint() -> None:
 
 
 def test_a_fault_of_orch_is_told_in_one_line() -> None:
+    assert "unset PYTHONPATH" in error_text(ValueError("oops"), PLAIN, {"PYTHONPATH": "/modules/numpy"})
     text = error_text(ValueError("oops"), PLAIN)
     assert text.splitlines()[0] == "error: this is a fault of orch: ValueError: oops"
     assert "--debug" in text
