@@ -341,6 +341,19 @@ def test_an_ansible_that_is_broken(orch: Orch, tmp_path: Path) -> None:
     found = {row["name"]: row for row in json.loads(done.stdout)}
     assert found["ansible"]["state"] == "fault"
     assert "playbooks cannot be run" in found["ansible"]["found"]
+    _file(
+        tmp_path / "topology.yaml",
+        "tosca_definitions_version: tosca_simple_yaml_1_3\n"
+        "topology_template:\n"
+        "  node_templates:\n"
+        "    N: {type: tosca.nodes.Root, interfaces: {Standard: {create: create.sh}}}\n",
+    )
+    _file(tmp_path / "create.sh", "true\n")
+    words = [*words[:3], "deploy", str(tmp_path / "topology.yaml")]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 1
+    assert "Ansible is broken: RuntimeError: half installed" in done.stderr
+    assert "orch doctor" in done.stderr
 
 
 # --- troubles that only root can make
