@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import msgspec
-
+from orchestrator.app.recorded import recorded
 from orchestrator.app.step_names import named_steps
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.errors import OrchError
@@ -41,7 +40,7 @@ def _topology(home: Home, deployment: Deployment) -> Iterator[str]:
             "goes on with what was deployed"
         )
         return
-    if msgspec.json.encode(topology) != deployment.topology:
+    if recorded(topology) != deployment.topology:
         yield (
             f"{source} has changed since it was deployed: this goes on with what was deployed; when it has ended, "
             f"`orch deploy {source}` applies the change"

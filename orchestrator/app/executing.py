@@ -29,6 +29,7 @@ from orchestrator.app.policies import Overrides, with_policies
 from orchestrator.app.preconditions import check_preconditions
 from orchestrator.app.preflight import ignored_services
 from orchestrator.app.reading import load, plan_of
+from orchestrator.app.recorded import recorded
 from orchestrator.app.secret_checks import check_secrets
 from orchestrator.app.site_checks import fit_sites
 from orchestrator.app.submission_checks import refuse_impossible_jobs
@@ -116,7 +117,7 @@ def prepare_deploy(
         name=wanted,
         status=DeploymentStatus.DEPLOYED if base else DeploymentStatus.DEPLOYING,
         source=str(Path(topology.file).resolve()),  # of a CSAR, its topology where it was unpacked
-        topology=msgspec.json.encode(topology),
+        topology=recorded(topology),
         inputs=msgspec.json.decode(msgspec.json.encode(values)),
         matches=matched,
         site_files=tuple(str(f) for f in home.settings.site_files(folder)),

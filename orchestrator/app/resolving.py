@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from orchestrator.app.engine_wiring import surroundings
 from orchestrator.app.inputs import Given, accept, accept_so_far, optional, topology_inputs
 from orchestrator.app.placement import abstract_nodes
+from orchestrator.app.recorded import recorded
 from orchestrator.app.targets import Target
 from orchestrator.app.wiring import Home
 from orchestrator.errors import OrchError
@@ -93,7 +92,7 @@ def _imagined(home: Home, topology: Topology, given: Mapping[str, Given]) -> Dep
         name=topology.name,
         status=DeploymentStatus.DEPLOYING,
         source=str(Path(topology.file).resolve()),
-        topology=msgspec.json.encode(topology),
+        topology=recorded(topology),
         inputs=accept(topology, optional(topology_inputs(topology)), own),
         matches=match_nodes(abstract_nodes(topology), home.sites(folder)),
         site_files=tuple(str(file) for file in home.settings.site_files(folder)),

@@ -17,6 +17,7 @@ from orchestrator.app.inputs import InputUse
 from orchestrator.app.instances import CHANGING, Instances, refuse_gone_instances
 from orchestrator.app.placement import placed, site_of
 from orchestrator.app.policies import Overrides, with_policies
+from orchestrator.app.recorded import from_record, recorded
 from orchestrator.app.wiring import Home, topology_of
 from orchestrator.errors import UserError
 from orchestrator.model.decoding import from_json
@@ -136,7 +137,7 @@ def recreating(base: Base | None, topology: Topology, nodes: Iterable[str]) -> B
 
 def before_of(deployment: Deployment) -> Base | None:
     """What the last update of a deployment began from, whether it has come to its end or not."""
-    return from_json(deployment.topology, _Beside).before
+    return from_record(deployment.topology, _Beside).before
 
 
 def unfinished(home: Home, deployment: Deployment) -> Base | None:
@@ -187,7 +188,7 @@ def store(home: Home, update: Update) -> None:
         home.store.replace_deployment(update.deployment)
         return
     fields = {name: getattr(topology, name) for name in topology.__struct_fields__}
-    record = msgspec.json.encode(_Updating(**fields, before=update.base))
+    record = recorded(_Updating(**fields, before=update.base))
     home.store.replace_deployment(
         msgspec.structs.replace(update.deployment, topology=record, status=DeploymentStatus.DEPLOYING)
     )
@@ -203,7 +204,7 @@ def settle(home: Home, deployment: Deployment) -> Deployment:
         return deployment
     whole = msgspec.structs.replace(
         deployment,
-        topology=msgspec.json.encode(_Updating(**msgspec.structs.asdict(base.topology), before=base)),
+        topology=recorded(_Updating(**msgspec.structs.asdict(base.topology), before=base)),
         inputs=base.inputs,
         matches=base.matches,
     )
@@ -215,7 +216,7 @@ def as_before(deployment: Deployment, base: Base) -> Deployment:
     """The deployment as it was before its update."""
     return msgspec.structs.replace(
         deployment,
-        topology=msgspec.json.encode(base.topology),
+        topology=recorded(base.topology),
         inputs=base.inputs,
         matches=base.matches,
         source=base.source,

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator import faults
+from orchestrator.app.recorded import from_record
 from orchestrator.app.settings import Settings
 from orchestrator.errors import ConfigurationError
-from orchestrator.model.decoding import from_json
 from orchestrator.model.topology import Topology
 from orchestrator.secrets import FileSecretStore, SecretStore, VaultConnection, VaultSecretStore, WaitingSecrets
 from orchestrator.sites import Site, Sites, read_sites
@@ -135,4 +135,4 @@ def topology_of(deployment: Deployment) -> Topology:
 # a worker carries out many executions of few deployments: what is read once is shared, and never changed
 @lru_cache(maxsize=16)
 def _decoded(topology: bytes) -> Topology:
-    return from_json(topology, Topology)
+    return from_record(topology, Topology)

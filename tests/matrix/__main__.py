@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -120,45 +121,42 @@ def works(choice: Choice, there: dict[str, str], wheel: Path, folder: Path) -> b
 
 
 def kept(places: list[Path], folder: Path) -> bool:
-    """Whether what one environment has deployed is run by all others, and undeployed by the last, on one home."""
+    """Whether what one environment has deployed is run by all others, and undeployed by the last, on one home.
+
+    The first one is gone by then, as after an upgrade.
+    """
     print("\n== one home, from environment to environment", flush=True)
-    folder.mkdir()
-    (folder / "topology.yaml").write_text(TOPOLOGY)
-    (folder / "run.sh").write_text('echo "run by an upgraded orch"\n')
-    commands = [["deploy", "topology.yaml"], *([["run", "again"]] * len(places)), ["undeploy"]]
-    who = [places[0], *places, places[-1]]
+    shutil.copytree(ROOT / "topologies" / "minimal_workflow", folder)
+    text = "again and again\n" * 1000
+    (folder / "data.txt").write_text(text)
+    run = ["run", "exec_job", "-i", "oid=my-text", "-i", f"staged_in_data_path={folder}/in"]
+    commands = [
+        ["catalogue", "add", "--oid", "my-text", "data.txt"],
+        ["deploy", "topology.yaml"],
+        *([*run, "-i", f"result_data_path={folder}/out{i}"] for i in range(len(places))),
+        ["undeploy"],
+    ]
+    who = [places[0], places[0], *places, places[-1]]
     for place, command in zip(who, commands, strict=True):
+        if place != places[0] and places[0].exists():
+            shutil.rmtree(places[0])
         words = [place / "bin" / "python", "-m", "orchestrator", *command]
         environment = {**os.environ, "ORCH_HOME": str(folder / "home")}
         done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             print(f"{' '.join(map(str, words))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
             return False
-    return True
+    results = [folder / f"out{i}" / "result.txt" for i in range(len(places))]
+    wrong = [str(result) for result in results if not result.is_file() or "2000" not in result.read_text()]
+    if wrong:
+        print(f"these results are not there, or wrong: {', '.join(wrong)}")
+    return not wrong
 
 
 VERSIONS = """
 import importlib.metadata as m
 names = "ansible-core dbos sqlalchemy asyncssh cryptography msgspec"
 print(", ".join(f"{name} {m.version(name)}" for name in names.split()))
-"""
-
-TOPOLOGY = """
-tosca_definitions_version: tosca_simple_yaml_1_3
-node_types:
-  my.Node:
-    derived_from: tosca.nodes.Root
-    interfaces:
-      Standard:
-        type: tosca.interfaces.node.lifecycle.Standard
-        operations: { create: run.sh, start: run.sh, delete: run.sh }
-topology_template:
-  node_templates:
-    N: { type: my.Node }
-  workflows:
-    again:
-      steps:
-        start: { target: N, activities: [ call_operation: Standard.start ] }
 """
 
 
