@@ -99,7 +99,8 @@ BAD_TAG = _code(
 BAD_CHARACTER = _code(
     "T0112",
     "Character that nothing can carry",
-    "A text has a NUL character or half a surrogate, which neither a program's variables nor UTF-8 can hold.",
+    "A text has a NUL character or half a surrogate, which neither a program's variables nor UTF-8 can hold; or a name "
+    "has a control character, which would steer the terminal that shows it.",
     "Leave the character out.",
 )
 

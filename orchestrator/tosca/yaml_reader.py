@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import stat
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -203,8 +204,14 @@ class _Composer:
         self.problems.error(codes.BAD_TAG, message, self._place(event).span, "write the value without it")
 
     def _check_characters(self, event: Any) -> None:
-        """Escapes can make characters that nothing which is started can be given."""
+        """Escapes can make characters that nothing which is started can be given, and names that steer a terminal."""
+        top = self._stack[-1] if self._stack else None
+        is_name = top is not None and isinstance(top.node, Map) and top.key is None
         for character in event.value:
+            if is_name and character != "\0" and unicodedata.category(character) == "Cc":
+                message = f"the name holds the control character U+{ord(character):04X}"
+                self.problems.error(codes.BAD_CHARACTER, message, self._place(event).span, "leave it out")
+                return
             if character == "\0" or "\ud800" <= character <= "\udfff":
                 what = "a NUL character" if character == "\0" else f"half a surrogate (U+{ord(character):04X})"
                 message = f"the value holds {what}, which no program can be given"

@@ -67,7 +67,7 @@ def validate(session: Session, file: Path, notation: str, second_opinion: bool |
         nodes = counted(len(checked.topology.node_templates), "node")
         workflows = ", ".join(checked.topology.workflows) or "none declared"
         mark = session.terminal.styled(f"{session.terminal.symbols.done} {file} is valid", "green")
-        session.note(f"{mark}: {checked.topology.name}, {nodes}, workflows: {workflows}")
+        session.note(f"{mark}: {clean(checked.topology.name)}, {nodes}, workflows: {workflows}")
     return 0 if checked.ok else 2
 
 

@@ -140,6 +140,16 @@ MISTAKES = {
     "a binary": ("T0111", types("metadata: { a: §!!binary aGk= }\n")),
     "a tag of one's own": ("T0111", types("metadata: { a: §!unsafe [ x ] }\n")),
     "a NUL": ("T0112", types('metadata: { a: §"b\\0c" }\n')),
+    "a NUL in a name": ("T0112", types('metadata: { §"a\\0": b }\n')),
+    "an escape sequence in a name": (
+        "T0112",
+        types('topology_template: { node_templates: { §"\\e[2Ja": { type: tosca.nodes.Root } } }\n'),
+    ),
+    "a line end in a name": (
+        "T0112",
+        types('topology_template: { workflows: { §"a\\n\u2714 done": { steps: {} } } }\n'),
+    ),
+    "a control character of Latin-1 in a name": ("T0112", types('metadata: { §"a\\x9bb": c }\n')),
     # header, imports, keynames
     "no version": ("T0201", "§metadata: { a: b }\n"),
     "unknown version": ("T0201", "tosca_definitions_version: §tosca_simple_yaml_1_9\n"),
