@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from orchestrator import paths
 from orchestrator.app.wiring import Home
 from orchestrator.errors import UserError
-from orchestrator.services import CatalogueFile, Record
+from orchestrator.services.catalogue import CatalogueFile, Record
 from orchestrator.services.files import digest, files_under
 from orchestrator.sites.tree import tree_at
 

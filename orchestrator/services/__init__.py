@@ -5,10 +5,6 @@
 - :mod:`~orchestrator.services.transfer`, :mod:`~orchestrator.services.images`,
   :mod:`~orchestrator.services.application`: programs of jobs (``python -m``), each with a request file
 
-They must never know who calls them or why: no topology, no state of an execution, no secret. The programs are started
-by their names and are not imported here.
+They must never know who calls them or why: no topology, no state of an execution, no secret. Nothing is imported here:
+each program of a job would import it, too.
 """
-
-from orchestrator.services.catalogue import Catalogue, CatalogueFile, Record, Source
-
-__all__ = ["Catalogue", "CatalogueFile", "Record", "Source"]

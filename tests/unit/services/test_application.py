@@ -384,3 +384,13 @@ def test_an_environment_script_of_another_editor(job: Path, tmp_path: Path, cont
     (tmp_path / "p.py").write_text("import os\nprint('A is', repr(os.environ.get('A')))\n")
     done = run(job, None, command=str(tmp_path / "p.py"), extra_options=[f"--env_script={tmp_path}/env.sh"])
     assert "A is 'yes'" in done.stdout, done.stderr
+
+
+def test_the_program_imports_nothing_of_orch() -> None:
+    words = "import sys, orchestrator.services.application; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True).stdout
+    assert [name for name in said.split() if name.startswith("orchestrator")] == [
+        "orchestrator",
+        "orchestrator.services",
+        "orchestrator.services.application",
+    ]

@@ -209,7 +209,7 @@ def test_a_file_where_the_catalogue_belongs_is_named(tmp_path: Path) -> None:
 
 def test_two_processes_that_write_at_once_lose_nothing(catalogue: Catalogue) -> None:
     program = (
-        "import sys; from pathlib import Path; from orchestrator.services import Catalogue\n"
+        "import sys; from pathlib import Path; from orchestrator.services.catalogue import Catalogue\n"
         "c = Catalogue(Path(sys.argv[1]))\n"
         "for n in range(20):\n    c.publish(c.add([], oid=f'{sys.argv[2]}-{n}').oid)\n"
     )
