@@ -64,7 +64,7 @@ def test_versions_side_by_side(settings: Settings) -> None:
     folder = settings.profiles / "as-a-folder"
     (folder / "playbooks").mkdir(parents=True)
     (folder / "types.yaml").write_text(TYPES.format(name="mine", version="3.1.0"))
-    (folder / "playbooks" / "run.yaml").write_text("")
+    (folder / "playbooks" / "run.yaml").write_text("- hosts: all\n")
     for version in ("1.0.0", "1.2.0", "2.0.0", "3.1.0"):
         assert version_taken(settings, f"mine:{version}") == (version, [])
     assert version_taken(settings, "mine:1.1.0") == ("1.2.0", [codes.IMPORT_VERSION])
@@ -90,7 +90,7 @@ def test_an_archive_with_tosca_meta_is_a_profile(settings: Settings) -> None:
     with zipfile.ZipFile(settings.profiles / "x.csar", "w") as archive:
         archive.writestr(META, "TOSCA-Meta-File-Version: 1.1\nEntry-Definitions: Definitions/mine.yaml\n")
         archive.writestr("Definitions/mine.yaml", TYPES.format(name="mine", version="1.0.0"))
-        archive.writestr("Definitions/playbooks/run.yaml", "")
+        archive.writestr("Definitions/playbooks/run.yaml", "- hosts: all\n")
     assert version_taken(settings, "mine:1.0.0") == ("1.0.0", [])
 
 
@@ -120,7 +120,7 @@ def test_a_broken_archive_is_told_where_an_import_misses_it(settings: Settings) 
 def test_profiles_are_added_listed_and_removed(settings: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     (folder / "playbooks").mkdir(parents=True)
-    (folder / "playbooks" / "run.yaml").write_text("")
+    (folder / "playbooks" / "run.yaml").write_text("- hosts: all\n")
     (folder / "types.yaml").write_text(TYPES.format(name="mine", version="1.0.0"))
     add_profile(settings, folder)
     add_profile(settings, folder)  # the same once more is no fault
@@ -179,7 +179,7 @@ def test_a_topology_in_a_csar_is_validated(settings: Settings, tmp_path: Path) -
     with zipfile.ZipFile(tmp_path / "a.csar", "w") as archive:
         archive.writestr("main.yaml", TOPOLOGY.format(reference="types/types.yaml"))
         archive.writestr("types/types.yaml", TYPES.format(name="mine", version="1.0.0"))
-        archive.writestr("types/playbooks/run.yaml", "")
+        archive.writestr("types/playbooks/run.yaml", "- hosts: all\n")
     checked = validate(Home(settings), tmp_path / "a.csar")
     assert checked.ok
     assert not checked.problems
@@ -189,7 +189,7 @@ def test_problems_of_a_csar_have_their_places(settings: Settings, tmp_path: Path
     with zipfile.ZipFile(tmp_path / "a.csar", "w") as archive:
         archive.writestr("main.yaml", TOPOLOGY.format(reference="types.yaml").replace("mine.N", "mine.M"))
         archive.writestr("types.yaml", TYPES.format(name="mine", version="1.0.0").replace("metadata:", "# "))
-        archive.writestr("playbooks/run.yaml", "")
+        archive.writestr("playbooks/run.yaml", "- hosts: all\n")
     (problem,) = validate(Home(settings), tmp_path / "a.csar").problems
     assert problem.code == codes.UNKNOWN_TYPE
     assert problem.span is not None
