@@ -64,6 +64,8 @@ class Tally:
 
     executions: int = 0
     acts: Counter[Act] = field(default_factory=Counter)
+    again: int = 0
+    """Jobs that were run again after one that had ended well, which was harmed or cancelled at its end."""
     slowest: float = 0.0
     wrong: list[tuple[Wrong, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -88,7 +90,8 @@ class Tally:
         """The figures in words."""
         counts = [f"{sum(k is kind for k, _ in self.wrong)} {kind.value}" for kind in Wrong]
         done = f"{self.executions} executions, {self.acts.total()} acts of violence"
-        return ", ".join([done, *counts, f"the slowest command {self.slowest:.0f} s"])
+        again = f"{self.again} run again after what was done to a job that had ended well"
+        return ", ".join([done, *counts, again, f"the slowest command {self.slowest:.0f} s"])
 
     def by_act(self) -> str:
         """How often each act was done."""
@@ -643,6 +646,10 @@ class Passage:
     def _check_end(self) -> None:
         assert self.execution is not None
         traces = self._traces()
+        again = repeated_jobs(traces, (), 0.0)
+        with self.crash.tally.lock:
+            self.crash.tally.again += len(again)
+        self.log += [f"note: {what}" for what in again]
         for node in self.scenario.expected:
             mine = [step for step in steps_of(self.shown) if step.node == node]
             if not mine or any(step.state != "done" for step in mine):
