@@ -24,7 +24,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice(tmp_path: Path, seed: int, wo
 def test_nothing_is_lost_when_the_disk_is_full(tmp_path: Path) -> None:
     said: list[str] = []
     with small_file_system(tmp_path / "disk", "16m") as disk:
-        tally = Crash(tmp_path / "crash", said.append, acts=(Act.DISK,), disk=disk).run(1, 2)
+        tally = Crash(tmp_path / "crash", said.append, lanes=1, acts=(Act.DISK,), disk=disk).run(1, 2)
     assert tally.wrong == [], "\n".join(said)
     assert tally.acts[Act.DISK] > 0
 
