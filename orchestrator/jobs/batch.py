@@ -15,30 +15,17 @@ from pathlib import Path
 
 from orchestrator.errors import SiteError, UserError, WorkError
 from orchestrator.jobs.expansion import as_text, expand_braced
-from orchestrator.jobs.quantities import megabytes, size_option, time_limit
 from orchestrator.jobs.submission import BatchOptions, JobContext, Submission, first_given, workflow_variables
+from orchestrator.model.names import is_variable
 from orchestrator.model.values import Value
 from orchestrator.sites import SchedulerKind
+from orchestrator.sites.quantities import megabytes, time_limit
+from orchestrator.sites.sbatch import extra_option, is_ours, refuse_other_clusters
 
 SCRIPT = "./batch-script"
 """The file of the job's folder with the user's own batch script, as a word of a command line."""
 
 _DIRECTIVE = re.compile(r"#SBATCH\s+(.*\S)")
-_OURS = frozenset(
-    {"J", "job-name", "o", "output", "e", "error", "D", "chdir", "parsable", "wrap", "test-only", "W", "wait"}
-)
-"""Options by which orch finds a job and its output again."""
-
-_OTHER_CLUSTERS = frozenset({"M", "clusters", "cluster-constraint"})
-"""Options that send a job to a cluster whose queue the site's commands do not show."""
-
-_QUANTITIES: Mapping[str, Callable[[str], str]] = {
-    **dict.fromkeys(("mem", "mem-per-cpu", "mem-per-gpu", "tmp"), size_option),
-    **dict.fromkeys(("time", "time-min"), time_limit),
-}
-"""Options whose values may be written as TOSCA has them."""
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NO_IMAGE = ("", "none")
 
 
@@ -63,45 +50,11 @@ def sbatch_words(options: BatchOptions) -> list[str]:
     return words + [extra_option(word) for word in options.extra]
 
 
-def extra_option(word: str) -> str:
-    """An extra option as a word of sbatch; Yorc has them without dashes. Raises UserError."""
-    text = word if word.startswith("-") else f"--{word}"
-    _refuse_other_clusters(text)
-    if _option_name(text) in _OURS:
-        raise UserError(
-            f"the option {word!r} cannot be given: orch finds the job and its output by it",
-            hint="leave it out; `orch executions logs` shows the output",
-        )
-    if not re.fullmatch(r"--?[A-Za-z][A-Za-z0-9-]*(=.*)?", text, re.DOTALL):
-        raise UserError(f"{word!r} is no option of sbatch", hint="write it NAME=VALUE or --NAME=VALUE")
-    name, equals, value = text.partition("=")
-    reader = _QUANTITIES.get(name.removeprefix("--")) if equals else None
-    if reader is None:
-        return text
-    try:
-        return f"{name}={reader(value)}"
-    except ValueError as error:
-        raise UserError(f"the option {word!r} cannot be read", hint=str(error)) from error
-
-
-def _refuse_other_clusters(text: str) -> None:
-    if _option_name(text) in _OTHER_CLUSTERS:
-        raise UserError(
-            f"the option {text!r} cannot be given: orch would not find the job in the queue of the site's own cluster",
-            hint="leave it out, and describe the other cluster as a site of its own, by a login node of that one",
-        )
-
-
 def _refuse_in(heading: Sequence[str]) -> None:
     for line in heading:
         for word in line.split():
             if word.startswith("-"):
-                _refuse_other_clusters(word)
-
-
-def _option_name(text: str) -> str:
-    name = next(iter(text.lstrip("-").partition("=")[0].split()), "")
-    return name if text.startswith("--") else name[:1]
+                refuse_other_clusters(word)
 
 
 def directives(script: str) -> list[str]:
@@ -111,7 +64,7 @@ def directives(script: str) -> list[str]:
         if line.strip() and not line.startswith("#"):
             break
         match = _DIRECTIVE.match(line)
-        if match and _option_name(match.group(1)) not in _OURS:
+        if match and not is_ours(match.group(1)):
             found.append(line)
     return found
 
@@ -134,7 +87,7 @@ def shell_script(
     lines += [f"module load {shlex.join(modules)} || exit 1"] if modules else []
     lines += [f". {shlex.quote(path)} || exit 1" for path in sources]
     for name, value in (environment or {}).items():
-        if not _VARIABLE.fullmatch(name):
+        if not is_variable(name):
             raise WorkError(f"{name!r} is no name of an environment variable")
         lines.append(f"export {name}={shlex.quote(value)}")
     lines += _in_directory(words, directory)

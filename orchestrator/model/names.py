@@ -8,6 +8,8 @@ import re
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _READABLE = 60
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+"""What names of environment variables are like: those that a shell can set."""
 LONGEST = 100
 
 
@@ -19,6 +21,11 @@ def is_name(text: str, at_most: int = LONGEST) -> bool:
 def name_rule(at_most: int = LONGEST) -> str:
     """The rule, for messages."""
     return f"a name is letters, digits, '.', '_' and '-', at most {at_most}, and begins with a letter or a digit"
+
+
+def is_variable(text: str) -> bool:
+    """Whether a text is a name of an environment variable (:data:`VARIABLE`)."""
+    return re.fullmatch(VARIABLE, text) is not None
 
 
 def file_name(text: str) -> str:

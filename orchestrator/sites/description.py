@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,9 +12,7 @@ from orchestrator.model.names import is_name, name_rule
 from orchestrator.model.problems import Problem, Problems, SettingsError
 from orchestrator.model.source import Span
 from orchestrator.sites.site import (
-    ACCEPT_NEW,
     LOCAL,
-    STRICT,
     ConnectionKind,
     DataCatalogue,
     ImageCreation,
@@ -27,7 +24,6 @@ from orchestrator.tosca.structs import check_keys, read_map, read_struct
 from orchestrator.tosca.tree import Map, Scalar, Tree, kind_of
 
 _SHAPE = "a sites file is a map with the one key `sites`, which maps names to descriptions"
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Sites(Mapping[str, Site]):
@@ -117,22 +113,9 @@ def _site(key: Scalar, tree: Tree, faults: list[Problem], folder: Path) -> Site 
 
 
 def _check(site: Site, what: str, tree: Tree, problems: Problems) -> None:
-    if site.known_hosts not in (STRICT, ACCEPT_NEW):
-        message = f"known_hosts of {what} is {STRICT} or {ACCEPT_NEW}, not {site.known_hosts!r}"
-        problems.error(codes.WRONG_SETTING, message, _at(tree, "known_hosts"))
     if site.connection is ConnectionKind.SSH and site.scheduler is SchedulerKind.LOCAL:
         hint = "name its scheduler (slurm), or use the site local"
         problems.error(codes.MISSING_SETTING, f"nothing runs jobs at {what}", _at(tree, "scheduler"), hint)
-    for key, variables in (("environment", site.environment), ("inherit", site.inherit)):
-        for variable in variables:
-            if not _VARIABLE.fullmatch(variable):
-                message = f"{variable!r} in {key} of {what} is no name of an environment variable"
-                problems.error(codes.WRONG_SETTING, message, _at(tree, key, variable))
-    if site.sessions < 2:
-        problems.error(codes.WRONG_SETTING, f"sessions of {what} is 2 or more", _at(tree, "sessions"))
-    if site.slurm.interval <= 0:
-        message = f"interval of slurm of {what} is more than 0"
-        problems.error(codes.WRONG_SETTING, message, _at(tree, "slurm", "interval"))
 
 
 def _at(tree: Tree, *keys: str) -> Span:

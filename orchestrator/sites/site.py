@@ -4,15 +4,104 @@ from __future__ import annotations
 
 import enum
 import platform
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
+
+from orchestrator.model.names import VARIABLE
+from orchestrator.sites.sbatch import extra_option
 
 LOCAL = "local"
 """The name of the built-in site: this machine, with the embedded services."""
 
 
-STRICT, ACCEPT_NEW = "strict", "accept-new"
+STRICT: Literal["strict"] = "strict"
+ACCEPT_NEW: Literal["accept-new"] = "accept-new"
 """What is done about a host that nobody knows yet."""
+
+
+def _wanted(words: str, hint: str = "") -> dict[str, Any]:
+    """What a value is to be, for messages of the reader of descriptions."""
+    return {"wanted": words, "hint": hint or None}
+
+
+_LINE = r"[^\x00-\x1f\x7f]"
+_HOST = r"\A(?!-)(?:[\w.-]+|[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\Z"
+_HOST_KEY = r"\A(?:(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[\w@.-]+[ \t]+AAAA[A-Za-z0-9+/]*={0,2}(?:[ \t].*)?\s*)?\Z"
+
+Line = Annotated[str, Meta(pattern=rf"\A{_LINE}*\Z", extra=_wanted("a single line of text"))]
+Word = Annotated[str, Meta(pattern=r"\A[^\s\x00-\x1f\x7f]*\Z", extra=_wanted("a single word"))]
+Command = Annotated[
+    str,
+    Meta(pattern=rf"\A(?!-)[^\s\x00-\x1f\x7f]{_LINE}*\Z", extra=_wanted("a command, or its path")),
+]
+CommandOrNone = Annotated[
+    str,
+    Meta(pattern=rf"\A(?:(?!-)[^\s\x00-\x1f\x7f]{_LINE}*)?\Z", extra=_wanted("a command, or its path")),
+]
+PlainWord = Annotated[
+    str,
+    Meta(pattern=r"\A[A-Za-z0-9_@%+=:,./~^#-]*\Z", extra=_wanted("a word of letters, digits and _@%+=:,./~^#-")),
+]
+Port = Annotated[int, Meta(ge=1, le=65535, extra=_wanted("1 to 65535"))]
+Host = Annotated[
+    str,
+    Meta(pattern=_HOST, extra=_wanted("the name or the address of a host", "for example login.example.org")),
+]
+User = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(?!-)[^\s\x00-\x1f\x7f/:;,'\"`&|<>()]*\Z",
+        extra=_wanted("the name of a user", "the one that you log in with there"),
+    ),
+]
+Key = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A(?!/)(?!(?:.*/)?\.{{1,2}}(?:/|\Z)){_LINE}*(?<!/)\Z",
+        extra=_wanted("the name or the id of an SSH key", "`orch ssh-keys list` shows them"),
+    ),
+]
+HostKeyText = Annotated[
+    str,
+    Meta(
+        pattern=_HOST_KEY,
+        extra=_wanted(
+            "a public key of a host", "for example `ssh-ed25519 AAAA...`: a line of `ssh-keyscan HOST` without the host"
+        ),
+    ),
+]
+Folder = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A(?:~\Z|~?/{_LINE}*\Z)",
+        extra=_wanted("an absolute path, or one that begins with ~/", "for example ~/.orch or /scratch/orch"),
+    ),
+]
+File = Annotated[str, Meta(pattern=rf"\A{_LINE}+\Z", extra=_wanted("a path", "leave it out for the default"))]
+Module = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(?!--)[^\s\x00-\x1f\x7f;&|<>()'\"`$\\,*?]+\Z",
+        extra=_wanted("the name of an environment module", "one module in each item, for example gcc/12.2.0"),
+    ),
+]
+Variable = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A{VARIABLE}\Z",
+        extra=_wanted(
+            "the name of an environment variable", "a name is letters, digits and '_', and begins with no digit"
+        ),
+    ),
+]
+ExtraOption = Annotated[str, Meta(extra={"rule": extra_option})]
+Seconds = Annotated[float, Meta(ge=0, extra=_wanted("a number of seconds, 0 or more"))]
+Interval = Annotated[float, Meta(gt=0, extra=_wanted("more than 0"))]
+Number = Annotated[int, Meta(ge=0, extra=_wanted("0 or more", "0 stands for any number"))]
+Sessions = Annotated[int, Meta(ge=2, extra=_wanted("2 or more"))]
+Engine = Literal["none", "docker", "podman", "singularity", "apptainer", "charliecloud", ""]
 
 
 class ConnectionKind(enum.Enum):
@@ -32,23 +121,23 @@ class SchedulerKind(enum.Enum):
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What images are built for, in the words of the image creation service. Empty: as this machine is."""
 
-    platform: str = ""
-    architecture: str = ""
-    container_engine: str = "none"
-    mpi: str = ""
-    gpu: str = ""
+    platform: Word = ""
+    architecture: Word = ""
+    container_engine: Engine = "none"
+    mpi: Line = ""
+    gpu: Line = ""
 
 
 class ImageCreation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The image creation service. ``registry``: folder of the workflow registry that images are built from."""
 
-    registry: str | None = None
+    registry: File | None = None
 
 
 class DataCatalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The data catalogue. ``folder``: where its records lie (default: in the orchestrator's home)."""
 
-    folder: str | None = None
+    folder: File | None = None
 
 
 class Services(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,20 +155,20 @@ class PyCompss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     for ``enqueue``. ``runcompss``: the command or its path, for this machine. ``python``: the command or its path.
     """
 
-    runcompss: str = "runcompss"
-    enqueue: str = ""
-    sc_cfg: str = ""
-    python: str = "python3"
+    runcompss: Command = "runcompss"
+    enqueue: CommandOrNone = ""
+    sc_cfg: PlainWord = ""
+    python: Command = "python3"
 
 
 class Jump(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The host by way of which a site is reached. Without ``user`` and ``key``, they are those of the site."""
 
-    host: str
-    port: int = 22
-    user: str = ""
-    key: str = ""
-    host_key: str = ""
+    host: Host
+    port: Port = 22
+    user: User = ""
+    key: Key = ""
+    host_key: HostKeyText = ""
 
 
 class Slurm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,12 +178,12 @@ class Slurm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     job that it took, before that is a failure.
     """
 
-    account: str = ""
-    qos: str = ""
-    partition: str = ""
-    extra: tuple[str, ...] = ()
-    interval: float = 5.0
-    patience: float = 3600.0
+    account: Word = ""
+    qos: Word = ""
+    partition: Word = ""
+    extra: tuple[ExtraOption, ...] = ()
+    interval: Interval = 5.0
+    patience: Seconds = 3600.0
 
 
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,20 +200,20 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = LOCAL
     connection: ConnectionKind = ConnectionKind.LOCAL
     scheduler: SchedulerKind = SchedulerKind.LOCAL
-    login_host: str = "localhost"
-    port: int = 22
-    user: str = ""
-    key: str = ""
+    login_host: Host = "localhost"
+    port: Port = 22
+    user: User = ""
+    key: Key = ""
     jump: Jump | None = None
-    known_hosts: str = STRICT
-    host_key: str = ""
-    sessions: int = 8
-    ride_out: float = 120.0
-    folder: str = "~/.orch"
-    modules: tuple[str, ...] = ()
-    environment: dict[str, str] = {}
-    inherit: tuple[str, ...] = ()
-    jobs: int = 0
+    known_hosts: Literal["strict", "accept-new"] = STRICT
+    host_key: HostKeyText = ""
+    sessions: Sessions = 8
+    ride_out: Seconds = 120.0
+    folder: Folder = "~/.orch"
+    modules: tuple[Module, ...] = ()
+    environment: dict[Variable, str] = {}
+    inherit: tuple[Variable, ...] = ()
+    jobs: Number = 0
     machine: Machine = Machine()
     pycompss: PyCompss = PyCompss()
     slurm: Slurm = Slurm()

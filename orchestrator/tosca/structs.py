@@ -1,11 +1,14 @@
 """The files that people write for orch itself: a tree -> values of declared types, every fault at its place.
 
 The text of a scalar is kept until its type is known: ``key: 0123`` is a text where a text is declared.
+What a field may be is declared at the field, with the limits and the pattern of ``msgspec.Meta``; its ``extra`` says in
+words what the value is (``wanted``) and a ``hint``, or has a ``rule``: a function that raises UserError for a text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
+from orchestrator.errors import UserError
 from orchestrator.model.problems import Problems
 from orchestrator.model.values import Value
 from orchestrator.tosca import codes
@@ -80,6 +84,9 @@ def _read(tree: Tree, info: inspect.Type, what: str, problems: Problems) -> Any:
     match info:
         case inspect.AnyType():
             return plain_value(tree)
+        case inspect.Metadata():
+            value = _read(tree, info.type, what, problems)
+            return value if value is _NOTHING else _within(tree, value, info.type, info.extra or {}, what, problems)
         case inspect.UnionType():
             return _union(tree, info, what, problems)
         case inspect.StructType():
@@ -147,7 +154,11 @@ def _field(tree: Tree, field: inspect.Field, what: str, problems: Problems) -> A
 def _dict(tree: Tree, info: inspect.DictType, what: str, problems: Problems) -> Any:
     if not isinstance(tree, Map):
         return _wrong(tree, what, "a map", problems)
-    found = {key.text: _read(value, info.value_type, f"{key.text} of {what}", problems) for key, value in tree.items()}
+    found = {}
+    for key, value in tree.items():
+        name = _read(key, info.key_type, f"a name in {what}", problems)
+        inner = _read(value, info.value_type, f"{key.text} of {what}", problems)
+        found[key.text] = _NOTHING if name is _NOTHING else inner
     return _NOTHING if any(value is _NOTHING for value in found.values()) else found
 
 
@@ -158,6 +169,26 @@ def _list(tree: Tree, info: inspect.ListType | inspect.VarTupleType, what: str, 
     if any(item is _NOTHING for item in found):
         return _NOTHING
     return found if isinstance(info, inspect.ListType) else tuple(found)
+
+
+def _within(tree: Tree, value: Any, info: inspect.Type, extra: Mapping[str, Any], what: str, problems: Problems) -> Any:
+    """The value of a scalar, if it is one of those that its field may have."""
+    if isinstance(info, inspect.StrType):
+        fits = info.pattern is None or re.search(info.pattern, value) is not None
+    else:
+        assert isinstance(info, inspect.IntType | inspect.FloatType)
+        above = (info.ge is None or value >= info.ge) and (info.gt is None or value > info.gt)
+        fits = above and (info.le is None or value <= info.le)
+    if not fits:
+        message = f"{what} is {extra['wanted']}, not {kind_of(tree)}"
+        problems.error(codes.WRONG_SETTING, message, tree.span, extra.get("hint"))
+        return _NOTHING
+    try:
+        extra.get("rule", str)(value)
+    except UserError as error:
+        problems.error(codes.WRONG_SETTING, f"{what}: {error.message}", tree.span, error.hint)
+        return _NOTHING
+    return value
 
 
 def _scalar(tree: Tree, info: inspect.Type, what: str, problems: Problems) -> Any:
@@ -181,10 +212,14 @@ def _one_of(tree: Scalar, info: inspect.EnumType | inspect.LiteralType, what: st
     for member in members:
         if tree.text == str(member):
             return info.cls(member) if isinstance(info, inspect.EnumType) else member
-    names = [str(member) for member in members]
-    message = f"{what} is {' or '.join(names)}, not {kind_of(tree)}"
+    names = [str(member) for member in members if member != ""]
+    message = f"{what} is {_listed(names)}, not {kind_of(tree)}"
     problems.error(codes.WRONG_SETTING, message, tree.span, did_you_mean(tree.text, names))
     return _NOTHING
+
+
+def _listed(names: list[str]) -> str:
+    return " or ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
 
 
 def _wrong(tree: Tree, what: str, wanted: str, problems: Problems) -> Any:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import OrchError, UserError, WorkError
 from orchestrator.jobs import BatchOptions, JobContext, SiteFolders, slurm_job, without_scheduler
-from orchestrator.jobs.batch import SCRIPT, array_indices, directives, extra_option, sbatch_words, shell_script
+from orchestrator.jobs.batch import SCRIPT, array_indices, directives, sbatch_words, shell_script
 from orchestrator.sites import SchedulerKind, Site
+from orchestrator.sites.sbatch import extra_option
 from orchestrator.sites.site import Machine
 
 HOSTILE = ["; touch x", "$(touch x)", "`touch x`", "'", '"', "a\nb", "-n", "", "ä", "\\", "* ~ {1,2}"]
@@ -71,6 +72,24 @@ def test_options_are_those_of_sbatch() -> None:
 def test_an_option_that_would_hide_the_job_is_refused(word: str) -> None:
     with pytest.raises(UserError, match="cannot be given"):
         extra_option(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("job-name=x", "orch finds the job"),
+        ("-o/x", "orch finds the job"),
+        ("--test-only", "submits no job"),
+        ("test-only", "submits no job"),
+        ("--wrap=ls", "a program of its own"),
+        ("-W", "orch itself waits"),
+        ("--wait", "orch itself waits"),
+    ],
+)
+def test_each_has_its_own_reason(word: str, reason: str) -> None:
+    with pytest.raises(UserError, match=reason) as refused:
+        extra_option(word)
+    assert "leave it out" in str(refused.value.hint)
 
 
 @pytest.mark.parametrize("word", ["clusters=big", "--clusters=big", "-Mbig", "-M big", "cluster-constraint=gpu"])

@@ -63,7 +63,7 @@ def test_variables_of_jobs(tmp_path: Path) -> None:
 def test_names_of_variables_are_names(tmp_path: Path, text: str) -> None:
     file = tmp_path / "sites.yaml"
     file.write_text(f"sites: {{here: {{{text}}}}}\n")
-    with pytest.raises(SettingsError, match="is no name of an environment variable"):
+    with pytest.raises(SettingsError, match="is the name of an environment variable, not"):
         read_sites([file])["here"]
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.jobs.quantities import megabytes, time_limit
+from orchestrator.sites.quantities import megabytes, time_limit
 
 
 @pytest.mark.parametrize(
