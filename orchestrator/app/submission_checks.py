@@ -86,9 +86,12 @@ def _agreed(step: Submitting, refused: Sequence[OrchError | None]) -> Problem | 
 
 
 def _place(step: Submitting, message: str) -> Span | None:
-    """Where the property is set that a message names, else the node."""
-    spans = step.node.spans
-    named = [name for name in step.node.properties if re.search(rf"\b{re.escape(name)}\b", message)]
+    """Where the property is set that a message names, or that uses the ``${name}`` that it names; else the node."""
+    spans, properties = step.node.spans, step.node.properties
+    named = [name for name in properties if re.search(rf"\b{re.escape(name)}\b", message)]
+    written = re.search(r"\$\{[^}]*\}", message)
+    if written is not None:
+        named = [name for name, value in properties.items() if written[0] in repr(value)] or named
     own = [spans[f"properties.{name}"] for name in named if f"properties.{name}" in spans]
     return own[0] if own else step.node.span
 

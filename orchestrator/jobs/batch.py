@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from orchestrator.jobs.expansion import as_text, expand_braced
 from orchestrator.jobs.submission import BatchOptions, JobContext, Submission, first_given, workflow_variables
 from orchestrator.model.names import is_variable
 from orchestrator.model.values import Value
-from orchestrator.sites import SchedulerKind
 from orchestrator.sites.quantities import megabytes, time_limit
 from orchestrator.sites.sbatch import extra_option, is_ours, refuse_other_clusters
 
@@ -50,11 +49,14 @@ def sbatch_words(options: BatchOptions) -> list[str]:
     return words + [extra_option(word) for word in options.extra]
 
 
-def _refuse_in(heading: Sequence[str]) -> None:
+def _refuse_in(heading: Sequence[str], node: str) -> None:
     for line in heading:
         for word in line.split():
             if word.startswith("-"):
-                refuse_other_clusters(word)
+                try:
+                    refuse_other_clusters(word)
+                except UserError as error:
+                    raise UserError(f"{node}: script: {error.message}", hint=error.hint) from error
 
 
 def directives(script: str) -> list[str]:
@@ -145,8 +147,7 @@ def slurm_job(inputs: Mapping[str, Value], context: JobContext) -> Submission:
     if script is not None:
         files[SCRIPT.removeprefix("./")] = script
         heading = directives(script)
-        if context.site.scheduler is not SchedulerKind.LOCAL:
-            _refuse_in(heading)
+        _refuse_in(heading, context.node)
         words = [*_interpreter(script), SCRIPT, *words]  # SCRIPT: see shell_script
     elif command:
         words = [expand_braced(command, names), *words]
@@ -160,11 +161,21 @@ def slurm_job(inputs: Mapping[str, Value], context: JobContext) -> Submission:
         files=files,
         options=_options(inputs, context, names),
         heading=tuple(heading),
-        directory=expand_braced(as_text(inputs.get("working_directory")), names),
+        directory=_directory(expand_braced(as_text(inputs.get("working_directory")), names), context.node),
         modules=(*context.site.modules, *(as_text(m) for m in _list(inputs.get("modules")))),
         sources=tuple(t for t in [as_text(inputs.get("environment_file"))] if t),
-        environment={**context.site_variables, **_environment(inputs, execution, names)},
+        environment={**context.site_variables, **_environment(inputs, execution, names, context.node)},
     )
+
+
+def _directory(path: str, node: str) -> str:
+    """The working directory: a job has a new folder of its own, so a path in that leads nowhere."""
+    if path and path != "." and not path.startswith("/"):
+        raise WorkError(
+            f"{node}: working_directory cannot be {path!r}",
+            hint="write an absolute path; left out, the job runs in a folder of its own",
+        )
+    return path
 
 
 def _script(inputs: Mapping[str, Value], context: JobContext) -> str | None:
@@ -240,14 +251,14 @@ def _options(inputs: Mapping[str, Value], context: JobContext, names: Mapping[st
         cpus_per_task=number("cpus_per_task"),
         memory=read("mem_per_node", megabytes),
         time=read("time", time_limit),
-        partition=text("partition"),
-        qos=text("qos"),
-        account=text("account"),
-        reservation=text("reservation"),
-        gres=text("gres"),
-        constraint=text("constraint"),
+        partition=read("partition", _word),
+        qos=read("qos", _word),
+        account=read("account", _word),
+        reservation=read("reservation", _word),
+        gres=read("gres", _gres),
+        constraint=read("constraint", _line),
         array=read("array", _array),
-        dependency=text("dependency"),
+        dependency=read("dependency", _dependency),
         extra=extra,
     )
 
@@ -257,17 +268,58 @@ def _array(text: str) -> str:
     return text
 
 
+_JOB = r"\d+(?:_(?:\d+|\*))?(?:\+\d+)?"
+_KINDS = "after|afterany|afterburstbuffer|aftercorr|afternotok|afterok|expand"
+_WAITED = rf"(?:(?:{_KINDS})(?::{_JOB})+|singleton|{_JOB}(?::{_JOB})*)"
+_DEPENDENCY = re.compile(rf"{_WAITED}(?:[,?]{_WAITED})*", re.IGNORECASE)
+_RESOURCE = r"[^\s:=,-][^\s:=,]*(?:[:=][^\s:=,-][^\s:=,]*)*"
+_GRES = re.compile(rf"{_RESOURCE}(?:,{_RESOURCE})*")
+
+
+def _like(pattern: str | re.Pattern[str], text: str, hint: str) -> str:
+    if re.fullmatch(pattern, text) is None:
+        raise ValueError(hint)
+    return text
+
+
+def _word(text: str) -> str:
+    return _like(r"[^\s\x00-\x1f\x7f]*", text, "write it without blanks and line ends")
+
+
+def _line(text: str) -> str:
+    return _like(r"[^\x00-\x1f\x7f]*", text, "write it in one line")
+
+
+def _gres(text: str) -> str:
+    return _like(_GRES, text, "write it NAME:COUNT or NAME:TYPE:COUNT, for example gpu:2")
+
+
+def _dependency(text: str) -> str:
+    return _like(_DEPENDENCY, text, "write it KIND:JOB, for example afterok:4711, or singleton")
+
+
 _ORDER = ("given", "grouped", "own")
 
 
 def _environment(
-    inputs: Mapping[str, Value], execution: Mapping[str, Value], names: Mapping[str, Value]
+    inputs: Mapping[str, Value], execution: Mapping[str, Value], names: Mapping[str, Value], node: str
 ) -> dict[str, str]:
     found = {str(n): expand_braced(as_text(v), names) for n, v in _map(inputs.get("environment")).items()}
+    _refuse_names(found, "environment", node)
     for word in _list(execution.get("env_vars")):
         name, _, value = as_text(word).partition("=")
+        _refuse_names([name], "env_vars of execution_options", node)
         found[name] = expand_braced(value, names)
     return found
+
+
+def _refuse_names(variables: Iterable[str], where: str, node: str) -> None:
+    for variable in variables:
+        if not is_variable(variable):
+            raise WorkError(
+                f"{node}: {where}: {variable!r} is no name of an environment variable",
+                hint="a name is letters, digits and '_', and begins with no digit",
+            )
 
 
 def _map(value: Value) -> Mapping[str, Value]:
@@ -278,15 +330,23 @@ def _list(value: Value) -> Sequence[Value]:
     return value if isinstance(value, list | tuple) else []
 
 
+_LAST_INDEX = 4_000_000
+"""Slurm has no larger ones: MaxArraySize of slurm.conf(5) is at most one more."""
+
+
 def array_indices(array: str) -> list[int]:
     """The indices of a job array: ``0-9``, ``1,3,5``, ``0-15:4``, a limit ``%4`` after them. Raises UserError."""
     found: list[int] = []
-    for part in array.partition("%")[0].split(","):
+    listed, percent, limit = array.partition("%")
+    for part in listed.split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part.strip())
-        if match is None:
-            raise UserError(f"{array!r} names no job array", hint="write it 0-9, 1,3,5 or 0-15:4")
+        if match is None or (percent and not re.fullmatch("0*[1-9][0-9]*", limit.strip())):
+            raise UserError(f"{array!r} names no job array", hint="write it 0-9, 1,3,5 or 0-15:4, a limit %4 after it")
         first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
-        found += range(first, last + 1, max(step, 1))
+        if last < first or step < 1 or last > _LAST_INDEX:
+            hint = f"the last index is not before the first, the step is 1 or more, and all are {_LAST_INDEX} or less"
+            raise UserError(f"{array!r} names no job array", hint=hint)
+        found += range(first, last + 1, step)
     return found
 
 

@@ -199,3 +199,31 @@ def test_arguments_that_the_topology_writes_must_be_words() -> None:
 def test_what_an_input_brings_is_never_split(arguments: str) -> None:
     described = topology(program(arguments), inputs='x: { type: string, default: "it\'s" }')
     assert told(described) == []
+
+
+@pytest.mark.parametrize(
+    ("properties", "name", "message"),
+    [
+        ("command: ls, environment: { 9X: a }", "environment", "'9X' is no name of an environment variable"),
+        ('command: ls, arguments: [ a, "${nosuch}" ]', "arguments", "uses ${nosuch}, which is no input"),
+        ('command: ls, environment: { A: "b ${nosuch}" }', "environment", "uses ${nosuch}, which is no input"),
+        ('command: "${nosuch}", arguments: [ a ]', "command", "uses ${nosuch}, which is no input"),
+        ("command: ls, gres: 'gpu:-1'", "gres", "gres cannot be 'gpu:-1'"),
+        ("command: ls, array: 5-1", "array", "array cannot be '5-1'"),
+        ("command: ls, working_directory: rel", "working_directory", "working_directory cannot be 'rel'"),
+        ('script: "#!/bin/sh\\n#SBATCH -M big\\ntrue"', "script", "the option '-M' cannot be given"),
+    ],
+)
+def test_each_is_told_at_its_property(properties: str, name: str, message: str) -> None:
+    described = topology(slurm(properties))
+    (problem,) = submission_problems(described, [LOCAL])
+    assert message in problem.message
+    assert problem.severity is Severity.ERROR
+    assert problem.hint
+    assert problem.span == described.node_templates["J"].spans[f"properties.{name}"]
+
+
+@pytest.mark.parametrize("name", ["gres", "dependency", "array", "account", "working_directory"])
+def test_what_a_run_brings_for_an_option_is_awaited(name: str) -> None:
+    node = slurm(f'command: ls, {name}: "${{given}}"')
+    assert told(topology(node, workflow_inputs="given: { type: string }")) == []

@@ -103,7 +103,8 @@ def test_so_is_one_in_a_script(line: str) -> None:
     inputs = {"script": f"#!/bin/sh\n#SBATCH {line}\ntrue\n"}
     with pytest.raises(UserError, match="would not find the job"):
         slurm_job(inputs, dataclasses.replace(context(), site=Site(name="big", scheduler=SchedulerKind.SLURM)))
-    slurm_job(inputs, context())  # where nothing queues jobs it has no meaning
+    with pytest.raises(UserError, match="would not find the job"):
+        slurm_job(inputs, context())  # the same topology is for all sites
 
 
 @pytest.mark.parametrize(
@@ -248,7 +249,81 @@ def test_indices_of_arrays(first: int, more: int, step: int) -> None:
     assert array_indices(f"{first},{last}") == [first, last]
 
 
-@pytest.mark.parametrize("array", ["", "a", "1-", "1;ls", "-1"])
+@pytest.mark.parametrize(
+    "array",
+    ["", "a", "1-", "1;ls", "-1", "5-1", "0-4,9-7", "1-9:0", "1-9%0", "1-9%x", "1-9%", "0-99999999999", "4000001"],
+)
 def test_what_names_no_array_is_said(array: str) -> None:
     with pytest.raises(UserError, match="names no job array"):
         array_indices(array)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("array", "5-1", "not before the first"),
+        ("dependency", "afterok:abc", "afterok:4711"),
+        ("dependency", "after:", "afterok:4711"),
+        ("dependency", "sometime:12", "afterok:4711"),
+        ("dependency", "afterok:1,,afterok:2", "afterok:4711"),
+        ("gres", "gpu:-1", "gpu:2"),
+        ("gres", "gpu::2", "gpu:2"),
+        ("gres", "gpu:1, shard:2", "gpu:2"),
+        ("account", "a\nb", "without blanks"),
+        ("qos", "a b", "without blanks"),
+        ("partition", "main\t", "without blanks"),
+        ("reservation", "a\x1bb", "without blanks"),
+        ("constraint", "a\nb", "one line"),
+        ("working_directory", "runs/1", "absolute path"),
+        ("working_directory", "~/runs", "absolute path"),
+    ],
+)
+def test_what_a_job_cannot_ask_for_is_named_with_its_property(name: str, value: str, hint: str) -> None:
+    for inputs in ({name: value}, {name: "${given}"}):
+        with pytest.raises(WorkError, match=f"Job: {name} cannot be ") as refused:
+            slurm_job({"command": "ls", **inputs}, dataclasses.replace(context(), workflow_inputs={"given": value}))
+        assert repr(value) in refused.value.message
+        assert hint in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dependency", "afterok:123"),
+        ("dependency", "afterok:1:2,afternotok:3_4"),
+        ("dependency", "afterany:7?aftercorr:8_*"),
+        ("dependency", "after:12+30"),
+        ("dependency", "singleton"),
+        ("dependency", "4711"),
+        ("gres", "gpu"),
+        ("gres", "gpu:2,lustre:1G"),
+        ("gres", "gpu:a100-sxm:2"),
+        ("gres", "gres/gpu=2"),
+        ("gres", "none"),
+        ("account", "bsc-case_1.2"),
+        ("partition", "main,gpu"),
+        ("constraint", "[rack1*2&rack2*4]"),
+        ("constraint", "(a|b) & c"),
+        ("array", "0-15:4%2"),
+    ],
+)
+def test_what_sbatch_takes_is_taken(name: str, value: str) -> None:
+    options = slurm_job({"command": "ls", name: value}, context()).options
+    assert options is not None
+    assert getattr(options, name) == value
+
+
+@pytest.mark.parametrize("name", ["9X", "", "Ü", "A B", "A-B", "A=B"])
+def test_names_of_variables_of_a_job_are_names(name: str) -> None:
+    with pytest.raises(WorkError, match=r"environment: .* is no name of an environment variable") as refused:
+        slurm_job({"command": "ls", "environment": {"GOOD": "1", name: "x"}}, context())
+    assert "begins with no digit" in str(refused.value.hint)
+    written = {"env_vars": ["GOOD=1", f"{name.partition('=')[0] if name != 'A=B' else '1'}=x"]}
+    with pytest.raises(WorkError, match=r"env_vars of execution_options: .* is no name"):
+        slurm_job({"command": "ls", "execution_options": written}, context())
+
+
+def test_a_working_directory_is_absolute_or_the_folder_of_the_job() -> None:
+    assert slurm_job({"command": "ls", "working_directory": "/scratch/a b"}, context()).directory == "/scratch/a b"
+    assert slurm_job({"command": "ls", "working_directory": "."}, context()).directory == "."
+    assert slurm_job({"command": "ls"}, context()).directory == ""
