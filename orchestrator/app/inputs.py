@@ -69,12 +69,15 @@ def read_inputs(pairs: Iterable[str], file: Path | None) -> dict[str, Given]:
         if problems.has_errors:
             raise DocumentError(problems)
         given = {key.text: Given(tree) for key, tree in content.items()} if content is not None else {}
+    written: dict[str, Given] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise UserError(f"-i {pair!r} is not of the form NAME=VALUE")
-        given[name] = Given(text=value)
-    return given
+        if name in written:
+            raise UserError(f"-i {name} is given twice", hint="leave one of them out")
+        written[name] = Given(text=value)
+    return given | written
 
 
 def topology_inputs(topology: Topology) -> list[InputUse]:

@@ -225,3 +225,17 @@ def test_inputs_of_the_topology_may_be_given_over_again(tmp_path: Path) -> None:
     with pytest.raises(DocumentError):
         accept(top, [], read_inputs(["port=0"], None), also=uses)
     assert accept(top, [], {}, also=uses) == {}
+
+
+@pytest.mark.parametrize("words", [["s=a", "s=b"], ["s=a", "t=1", "s=a"], ["a b=", "a b=x=y"]])
+def test_an_input_is_given_once(words: list[str]) -> None:
+    name = words[0].partition("=")[0]
+    with pytest.raises(UserError, match=f"-i {name} is given twice") as refused:
+        read_inputs(words, None)
+    assert refused.value.hint == "leave one of them out"
+
+
+def test_a_word_of_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "in.yaml").write_text("s: a\nt: b\n")
+    given = read_inputs(["s=c"], tmp_path / "in.yaml")
+    assert (given["s"].text, list(given)) == ("c", ["s", "t"])
