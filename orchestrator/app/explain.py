@@ -58,6 +58,12 @@ _PLANS = (
         "The capability `scalable` of a node does not fit together: the default is outside of the bounds, for example.",
         "Change default_instances, min_instances or max_instances; the bounds are 1 where nothing is written.",
     ),
+    ProblemKind(
+        "P0009",
+        "Job that is run before it is submitted",
+        "A workflow calls Runnable.run, which watches the job of a node, where nothing need have submitted the job.",
+        "Let Runnable.submit of the node succeed before: as an activity before it, or in a step that leads to it.",
+    ),
 )
 _INPUTS = (
     ProblemKind(

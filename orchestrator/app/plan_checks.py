@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.errors import UserError
+from orchestrator.model.implementations import JOB_WATCH
 from orchestrator.model.plan import Plan, PlanStep, StepKind
 from orchestrator.model.problems import Problem, Severity
 from orchestrator.model.topology import NodeTemplate, Operation, Topology, interface_name
 from orchestrator.tosca import codes
-from orchestrator.tosca.implementations import JOB_WATCH
 
 _COMPUTES = ("tosca.nodes.Compute", "tosca.nodes.Abstract.Compute")
 _HOSTED_ON = "tosca.relationships.HostedOn"

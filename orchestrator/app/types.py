@@ -9,10 +9,10 @@ from orchestrator.app.settings import Settings
 from orchestrator.app.sources import catalog_of
 from orchestrator.errors import UserError
 from orchestrator.model.expressions import Call, Expression, Function, ListOf, Literal, MapOf, calls
+from orchestrator.model.implementations import JOB_WATCH
 from orchestrator.model.topology import DataType, Implementation, NodeType, Operation, PropertyDefinition, Schema
 from orchestrator.model.values import Value
 from orchestrator.tosca import Catalog
-from orchestrator.tosca.implementations import JOB_WATCH
 from orchestrator.tosca.library import Library, read_library
 from orchestrator.tosca.names import did_you_mean
 

@@ -7,6 +7,9 @@ from pathlib import PurePath
 
 from orchestrator.model.topology import Implementation, Topology
 
+JOB_WATCH = "orch.artifacts.JobWatch"
+"""Operations with an implementation of this type watch a job themselves: there is no file to be found."""
+
 
 class Kind(enum.Enum):
     """What an implementation is."""

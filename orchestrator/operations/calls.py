@@ -8,13 +8,12 @@ from pathlib import Path
 
 from orchestrator import resources
 from orchestrator.model.expressions import Expression
+from orchestrator.model.implementations import JOB_WATCH
 from orchestrator.model.topology import Implementation, NodeTemplate, Operation, Relationship
 from orchestrator.model.values import Value
 from orchestrator.operations.hosts import Place, Side
 from orchestrator.operations.lookup import FIRST_INSTANCE
 from orchestrator.state import Failure
-
-JOB_WATCH = "orch.artifacts.JobWatch"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class PlanFault(enum.Enum):
     UNKNOWN_TARGET = "P0006"
     TOO_LARGE = "P0007"
     BAD_INSTANCES = "P0008"
+    RUN_BEFORE_SUBMIT = "P0009"
 
 
 def fault(code: PlanFault, message: str, span: Span | None, hint: str | None = None) -> Problem:

@@ -12,6 +12,7 @@ from orchestrator.planning.declared import declared_plan
 from orchestrator.planning.generated import GENERATED_WORKFLOWS, generated_plan
 from orchestrator.planning.instances import instance_problems
 from orchestrator.planning.problems import plan_problems
+from orchestrator.planning.submitted import inlined_workflows, run_before_submit
 
 
 def workflow_names(topology: Topology) -> tuple[str, ...]:
@@ -47,9 +48,11 @@ def planning_problems(topology: Topology) -> list[Problem]:
     problems = Problems()
     for problem in instance_problems(topology):
         problems.add(problem)
+    inlined = inlined_workflows(topology)
     for name in topology.workflows:
         try:
-            found = plan_problems(declared_plan(topology, name))
+            plan = declared_plan(topology, name)
+            found = [*plan_problems(plan), *(() if name in inlined else run_before_submit(topology, plan))]
         except DocumentError as error:
             found = error.problems
         for problem in found:

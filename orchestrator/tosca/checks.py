@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from orchestrator.model.expressions import Expression
 from orchestrator.model.problems import Problems, Related
 from orchestrator.model.topology import NodeTemplate, Relationship, Topology
 from orchestrator.tosca import codes
@@ -21,15 +22,24 @@ def check_topology(topology: Topology, types: TypeTable, problems: Problems) -> 
     checker = FunctionChecker(topology, types, problems)
     for template in topology.node_templates.values():
         checker.template(template)
-    for output in topology.outputs.values():
-        if output.default is not None:
-            checker.expression(output.default, None)
+    for value in _of_no_node(topology):
+        checker.expression(value, None)
     for workflow in topology.workflows.values():
         for step in workflow.steps.values():
             owner = topology.node_templates.get(step.target or "")
             for activity in step.activities:
                 for value in getattr(activity, "inputs", {}).values():
                     checker.expression(value, owner)
+
+
+def _of_no_node(topology: Topology) -> Iterator[Expression]:
+    """Values in which SELF means nothing: outputs, and the properties of policies and groups."""
+    yield from (output.default for output in topology.outputs.values() if output.default is not None)
+    for workflow in topology.workflows.values():
+        yield from workflow.outputs.values()
+    for owner in (*topology.policies, *topology.groups.values()):
+        written = (value for value in owner.properties.values() if value.span is not None)
+        yield from (value for value in written if value.span and value.span.file == topology.file)
 
 
 def check_requirement_circles(templates: Mapping[str, NodeTemplate], problems: Problems) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from orchestrator import resources
+from orchestrator.model.implementations import JOB_WATCH
 from orchestrator.model.problems import Problems
 from orchestrator.model.topology import ArtifactDefinition, Implementation
 from orchestrator.tosca import codes, grammar
@@ -15,9 +16,6 @@ from orchestrator.tosca.imports import Document
 from orchestrator.tosca.names import did_you_mean
 from orchestrator.tosca.scalars import unit_value
 from orchestrator.tosca.tree import Map, Scalar, Tree, kind_of, parse_padded
-
-JOB_WATCH = "orch.artifacts.JobWatch"
-"""Operations with an implementation of this type watch a job themselves: there is no file to be found."""
 
 _TYPES_BY_ENDING = {
     ".sh": "tosca.artifacts.Implementation.Bash",

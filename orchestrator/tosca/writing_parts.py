@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from orchestrator.model.expressions import Function
+from orchestrator.model.implementations import JOB_WATCH
 from orchestrator.model.problems import Problems
 from orchestrator.model.topology import interface_name
 from orchestrator.tosca.dialects import FUNCTIONS
 from orchestrator.tosca.fields import named_items
 from orchestrator.tosca.functions import function_of
-from orchestrator.tosca.implementations import JOB_WATCH, find_file
+from orchestrator.tosca.implementations import find_file
 from orchestrator.tosca.imports import Document
 from orchestrator.tosca.interfaces import is_definition
 from orchestrator.tosca.remarks import Fate, Remarks

@@ -166,3 +166,61 @@ def test_functions_that_name_nothing(written: str, code: str, part: str, tmp_pat
 def test_functions_that_name_something(written: str, tmp_path: Path) -> None:
     (tmp_path / "a.sh").write_text("")
     assert read_text(LINKS % written, "t.yaml", tmp_path).problems == ()
+
+
+OF_NO_NODE = """\
+tosca_definitions_version: tosca_simple_yaml_1_3
+node_types:
+  a.N: { derived_from: tosca.nodes.Root, properties: { q: { type: string, default: x } }, attributes: { w: string } }
+policy_types: { a.P: { derived_from: tosca.policies.Root, properties: { p: { type: string } } } }
+group_types: { a.G: { derived_from: tosca.groups.Root, properties: { p: { type: string } } } }
+topology_template:
+  node_templates: { Data: { type: a.N } }
+  groups: { g: { type: a.G, members: [ Data ], properties: { p: %(group)s } } }
+  policies: [ one: { type: a.P, properties: { p: %(policy)s } } ]
+  outputs: { o: { value: %(output)s } }
+  workflows:
+    go:
+      outputs: { x: { value: %(value)s }, y: %(bare)s }
+      steps: { s: { target: Data, activities: [ set_state: started ] } }
+"""
+PLACES = ("group", "policy", "output", "value", "bare")
+
+
+def of_no_node(**written: str) -> str:
+    return OF_NO_NODE % {place: written.get(place, "x") for place in PLACES}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("written", "code", "part", "hint"),
+    [
+        ("{ get_attribute: [ D, w ] }", "T0603", "there is no node template 'D'", None),
+        ("{ get_attribute: [ Dat, w ] }", "T0603", "there is no node template 'Dat'", "did you mean 'Data'?"),
+        ("{ concat: [ a, { get_property: [ Data, z ] } ] }", "T0604", "Data has no property 'z'", None),
+        ("{ get_attribute: [ SELF, w ] }", "T0603", "SELF means nothing here", "name a node template"),
+        ("{ get_operation_output: [ Data, Standard, nope, o ] }", "T0606", "Data has no operation Standard.nope", None),
+    ],
+)
+def test_functions_outside_of_nodes(
+    place: str, written: str, code: str, part: str, hint: str | None, tmp_path: Path
+) -> None:
+    text = of_no_node(**{place: written})
+    (problem,) = read_text(text, "t.yaml", tmp_path).problems
+    assert (problem.code, problem.severity) == (code, Severity.ERROR)
+    assert part in problem.message
+    assert hint is None or problem.hint == hint
+    assert problem.span is not None
+    line = next(number for number, said in enumerate(text.splitlines(), 1) if written in said)
+    assert problem.span.line == line
+    assert problem.span.column > text.splitlines()[line - 1].index("{ get" if "concat" not in written else "concat")
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "written", ["{ get_attribute: [ Data, w ] }", "{ get_property: [ Data, q ] }", "D", "[ D, w ]"]
+)
+def test_what_is_right_outside_of_nodes(place: str, written: str, tmp_path: Path) -> None:
+    if written.startswith("[") and place in ("group", "policy"):
+        written = "{ get_attribute: [ Data, state ] }"
+    assert read_text(of_no_node(**{place: written}), "t.yaml", tmp_path).problems == ()
