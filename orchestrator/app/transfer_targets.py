@@ -1,4 +1,4 @@
-"""Transfers of a topology that write the same file: the later one takes the place of the other, in silence."""
+"""Transfers of a topology that write the same file or folder: the later one takes its place."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from orchestrator.services.transfer import name_of
 from orchestrator.tosca import codes
 
 _DOWNLOAD = "dls.ansible.nodes.HTTP2SSH"
-_PATH, _URL = "target_path", "url"
+_STAGE_IN = "dls.ansible.nodes.DLSDAGStageInData"
+_PATH, _URL, _RECORD = "target_path", "url", "oid"
 
 
 def shared_targets(topology: Topology) -> Iterator[Problem]:
-    """A warning for each download to a file that another one, from elsewhere, is written to as well.
+    """A warning for each transfer to a file, or folder, that another one, from elsewhere, is written to as well.
 
     Only what is certain from the topology counts: literal paths, at the same environment.
     """
     environments = {name: name for name in abstract_nodes(topology)}
-    first: dict[tuple[str, str], NodeTemplate] = {}
+    first: dict[tuple[str, str, str], NodeTemplate] = {}
     for node in topology.node_templates.values():
-        path = _file(node) if _DOWNLOAD in node.lineage else None
-        if path is None:
+        kind = next((name for name in (_DOWNLOAD, _STAGE_IN) if name in node.lineage), None)
+        path = None if kind is None else _file(node) if kind == _DOWNLOAD else _folder(node)
+        if kind is None or path is None:
             continue
-        place = (site_of(topology, environments, node.name), path)
+        place = (kind, site_of(topology, environments, node.name), path)
         other = first.setdefault(place, node)
-        if other is not node and not _same_source(node, other):
-            yield _problem(node, other, path)
+        if other is not node and not _same_source(node, other, _URL if kind == _DOWNLOAD else _RECORD):
+            yield _problem(node, other, *(_OF_FILES if kind == _DOWNLOAD else _OF_FOLDERS), path)
 
 
 def _file(node: NodeTemplate) -> str | None:
@@ -38,12 +40,23 @@ def _file(node: NodeTemplate) -> str | None:
     target, url = _literal(node, _PATH), _literal(node, _URL)
     if not target or (target.endswith("/") and not url):
         return None
-    return posixpath.normpath(target + name_of(url or "") if target.endswith("/") else target)
+    return _normal(target + name_of(url or "") if target.endswith("/") else target)
 
 
-def _same_source(one: NodeTemplate, other: NodeTemplate) -> bool:
-    url = _literal(one, _URL)
-    return url is not None and url == _literal(other, _URL)
+def _folder(node: NodeTemplate) -> str | None:
+    """The folder that a record is brought to, where the topology says it and which record it is."""
+    target = _literal(node, _PATH)
+    return _normal(target) if target and _RECORD in node.properties else None
+
+
+def _normal(path: str) -> str:
+    """The one way to write a path; two slashes at its begin are one."""
+    return posixpath.normpath(f"/{path.lstrip('/')}" if path.startswith("/") else path)
+
+
+def _same_source(one: NodeTemplate, other: NodeTemplate, name: str) -> bool:
+    source = _literal(one, name)
+    return source is not None and source == _literal(other, name)
 
 
 def _literal(node: NodeTemplate, name: str) -> str | None:
@@ -51,14 +64,24 @@ def _literal(node: NodeTemplate, name: str) -> str | None:
     return expression.value if isinstance(expression, Literal) and isinstance(expression.value, str) else None
 
 
-def _problem(node: NodeTemplate, other: NodeTemplate, path: str) -> Problem:
+_OF_FILES = (
+    "both write the file {}: the later one takes the place of the other",
+    "give each a file of its own, or end the path with / to name the folder that they are put into",
+)
+_OF_FOLDERS = (
+    "both bring a record into the folder {}: a file that both have is brought once, and the second transfer fails",
+    "give each a folder of its own",
+)
+
+
+def _problem(node: NodeTemplate, other: NodeTemplate, what: str, hint: str, path: str) -> Problem:
     span = other.spans.get(f"properties.{_PATH}") or other.span
     related = (Related(f"{other.name} writes it, too", span),) if span else ()
     return Problem(
         codes.SHARED_TARGET,
         Severity.WARNING,
-        f"{node.name} and {other.name} both write the file {path}: the later one takes the place of the other",
+        f"{node.name} and {other.name} {what.format(path)}",
         node.spans.get(f"properties.{_PATH}") or node.span,
-        "give each a file of its own, or end the path with / to name the folder that they are put into",
+        hint,
         related,
     )

@@ -8,8 +8,10 @@ under its final name only when it is complete and right; the result is in ``resu
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import os
+import posixpath
 import shutil
 import sys
 import tempfile
@@ -30,6 +32,7 @@ from orchestrator.model.values import Secret
 from orchestrator.services import files as fs
 from orchestrator.services import program
 from orchestrator.services.catalogue import Catalogue, Source
+from orchestrator.services.claims import Claim, claim_of, unclaimed
 from orchestrator.services.images import images_lock, recorded_digest
 from orchestrator.sites import Connection, SshSettings
 
@@ -110,26 +113,27 @@ class Arrived(msgspec.Struct, frozen=True):
     copied: bool
 
 
-def carry_out(request: Transfer, say: Callable[[str], None] = program.say) -> dict[str, Any]:
-    """Do a transfer; what its ``result.json`` holds.
+def carry_out(request: Transfer, say: Callable[[str], None] = program.say, claim: Claim = unclaimed) -> dict[str, Any]:
+    """Do a transfer; what its ``result.json`` holds. ``claim`` is told the files before they are brought.
 
     Raises :class:`WorkError` (a source is missing, unreachable or damaged), :class:`StorageError` (a target cannot be
     written), :class:`UserError` (the request or the catalogue's record is wrong).
     """
     if isinstance(request, StageIn):
-        return stage_in(request, say)
+        return stage_in(request, say, claim)
     if isinstance(request, StageOut):
         return stage_out(request, say)
     if isinstance(request, Image):
-        return image(request, say)
-    return download(request, say)
+        return image(request, say, claim)
+    return download(request, say, claim)
 
 
-def stage_in(request: StageIn, say: Callable[[str], None]) -> dict[str, Any]:
+def stage_in(request: StageIn, say: Callable[[str], None], claim: Claim = unclaimed) -> dict[str, Any]:
     """See :class:`StageIn`. The result: ``files`` (each :class:`Arrived`) and ``target_path``."""
     target = _absolute(request.target, "target")
     catalogue = Catalogue(request.catalogue)
     record = catalogue.get(request.oid)
+    claim({_place(target / f.name): f.checksum or _identity(catalogue.location(f)) for f in record.files})
     fs.make_folder(target)
     arrived = [
         fetch(catalogue.location(f), target / f.name, fs.Expected(f.size, f.checksum), name=f.name, say=say)
@@ -171,11 +175,12 @@ def _title(request: StageOut, catalogue: Catalogue, say: Callable[[str], None]) 
     return f"Result {request.key}"
 
 
-def image(request: Image, say: Callable[[str], None]) -> dict[str, Any]:
+def image(request: Image, say: Callable[[str], None], claim: Claim = unclaimed) -> dict[str, Any]:
     """See :class:`Image`. The result: ``image_file_path``."""
     fs.check_name(request.image)
     source = _absolute(request.images, "images") / request.image
     target = _absolute(request.target or request.default_target, "target") / request.image
+    claim({_place(target): _identity(str(source))})
     with images_lock(request.images, exclusive=False):
         if not paths.is_file(source):
             raise WorkError(f"there is no image {source}", hint="create the image first")
@@ -186,11 +191,12 @@ def image(request: Image, say: Callable[[str], None]) -> dict[str, Any]:
     return {"image_file_path": str(target)}
 
 
-def download(request: Download, say: Callable[[str], None]) -> dict[str, Any]:
+def download(request: Download, say: Callable[[str], None], claim: Claim = unclaimed) -> dict[str, Any]:
     """See :class:`Download`. The result: ``path``, ``size``, ``checksum``."""
     target = _absolute(request.target, "target")
     if paths.is_folder(target):
         target /= name_of(request.url)
+    claim({_place(target): request.checksum or _identity(request.url)})
     if paths.is_file(target) and not request.force:
         say(f"{target.name}: is there already")
         known = fs.digest(target).digest()
@@ -205,11 +211,25 @@ def name_of(url: str) -> str:
     return PurePosixPath(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name or "download"
 
 
+def _place(path: Path) -> str:
+    """A file of this machine by the one name that it has whatever links and dots lead to it."""
+    return str(path.parent.resolve() / path.name)
+
+
+def _identity(location: str) -> str:
+    """What tells a source from others and does not show what may be secret in its URL."""
+    return hashlib.sha256(location.encode("utf-8", "surrogateescape")).hexdigest()
+
+
 # --- another machine ------------------------------------------------------------------------------------------------
 
 
 def carry_out_at(
-    connection: Connection, request: Transfer, folder: Path, say: Callable[[str], None] = program.say
+    connection: Connection,
+    request: Transfer,
+    folder: Path,
+    say: Callable[[str], None] = program.say,
+    claim: Claim = unclaimed,
 ) -> dict[str, Any]:
     """The same with the target, or the source of a ``stage_out``, at a site; by way of a folder of this machine.
 
@@ -217,17 +237,20 @@ def carry_out_at(
     """
     scratch = Path(tempfile.mkdtemp(prefix=".transfer-", dir=folder))
     try:
-        return _by_way_of(scratch, connection, request, say)
+        return _by_way_of(scratch, connection, request, say, claim)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _by_way_of(scratch: Path, connection: Connection, request: Transfer, say: Callable[[str], None]) -> dict[str, Any]:
+def _by_way_of(
+    scratch: Path, connection: Connection, request: Transfer, say: Callable[[str], None], claim: Claim
+) -> dict[str, Any]:
     change = msgspec.structs.replace
     match request:
         case StageIn():
             place = _there(connection, request.target, "target")
             result = stage_in(change(request, target=scratch), _quiet)
+            claim({posixpath.normpath(f"{place}/{file['name']}"): file["checksum"] for file in result["files"]})
             connection.put(scratch, place, say)
             files = [{**file, "path": f"{place}/{file['name']}"} for file in result["files"]]
             return {"files": files, "target_path": place}
@@ -240,6 +263,7 @@ def _by_way_of(scratch: Path, connection: Connection, request: Transfer, say: Ca
             fs.check_name(request.image)
             folder = _there(connection, request.target or request.default_target, "target")
             source = _absolute(request.images, "images") / request.image
+            claim({posixpath.normpath(f"{folder}/{request.image}"): _identity(str(source))})
             with images_lock(request.images, exclusive=False):
                 if not paths.is_file(source):
                     raise WorkError(f"there is no image {source}", hint="create the image first")
@@ -249,6 +273,7 @@ def _by_way_of(scratch: Path, connection: Connection, request: Transfer, say: Ca
             place = _there(connection, request.target, "target")
             if connection.run(["test", "-d", place], repeatable=True).exit_status == 0:
                 place = f"{place}/{name_of(request.url)}"
+            claim({posixpath.normpath(place): request.checksum or _identity(request.url)})
             if not request.force and connection.exists(place):
                 say(f"{PurePosixPath(place).name}: is there already")
                 return {"path": place}
@@ -429,13 +454,14 @@ def _absolute(path: Path, what: str) -> Path:
 
 
 def _work(request: Request, folder: Path) -> dict[str, Any]:
+    claim = claim_of(folder, request.site.host if request.site else "")
     if request.site is None:
-        return carry_out(request.transfer)
+        return carry_out(request.transfer, claim=claim)
     keys = [Secret(key) for key in msgspec.json.decode(sys.stdin.buffer.read(), type=list[str])]
     from orchestrator.sites.ssh import SshConnection  # heavy: only where it is used
 
     connection = SshConnection(request.site, keys[0], keys[1] if len(keys) > 1 else None)
-    return carry_out_at(connection, request.transfer, folder)
+    return carry_out_at(connection, request.transfer, folder, claim=claim)
 
 
 def main() -> int:

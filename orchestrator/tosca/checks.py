@@ -37,9 +37,10 @@ def _of_no_node(topology: Topology) -> Iterator[Expression]:
     yield from (output.default for output in topology.outputs.values() if output.default is not None)
     for workflow in topology.workflows.values():
         yield from workflow.outputs.values()
-    for owner in (*topology.policies, *topology.groups.values()):
-        written = (value for value in owner.properties.values() if value.span is not None)
-        yield from (value for value in written if value.span and value.span.file == topology.file)
+    owned = (*(p.properties for p in topology.policies), *(g.properties for g in topology.groups.values()))
+    for value in (value for properties in owned for value in properties.values()):
+        if value.span is not None and value.span.file == topology.file:
+            yield value
 
 
 def check_requirement_circles(templates: Mapping[str, NodeTemplate], problems: Problems) -> None:

@@ -561,9 +561,10 @@ NOT_CARRIED_OUT = _code(
 )
 SHARED_TARGET = _code(
     "T0810",
-    "Two transfers to one file",
-    "Two downloads of the topology write the same file at the same environment: what the first has brought is lost.",
-    "Give each a file of its own; a path that ends with / is the folder to put the file into.",
+    "Two transfers to one target",
+    "Two downloads of the topology write the same file at the same environment, or two records are brought into one "
+    "folder: of files of one name there can be only one, and the second transfer fails.",
+    "Give each a target of its own; the path of a download that ends with / is the folder to put the file into.",
 )
 
 SECOND_OPINION = _code(

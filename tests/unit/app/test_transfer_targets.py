@@ -76,3 +76,41 @@ def test_what_is_no_mistake_or_not_certain(tmp_path: Path, nodes: list[tuple[str
 def test_three_to_one_file(tmp_path: Path) -> None:
     nodes = [("One", url, "/tmp/file") for url in (A, B, f"{A}.gz")]
     assert len(found(tmp_path, *nodes)) == 2
+
+
+def stage_ins(tmp_path: Path, *nodes: tuple[str, str, str]) -> list[Problem]:
+    """What is said of records, each its environment, id and target."""
+    text = HEAD
+    for number, (environment, record, target) in enumerate(nodes):
+        text += f"    In{number}:\n      type: dls.ansible.nodes.DLSDAGStageInData\n      properties:\n"
+        text += "        dag_id: stage_in\n" + (f"        oid: {record}\n" if record else "")
+        text += f"        target_path: {target}\n      requirements: [ environment: {environment} ]\n"
+    (tmp_path / "t.yaml").write_text(text)
+    checked = validate(Home(read_settings({"ORCH_HOME": str(tmp_path / "home")})), tmp_path / "t.yaml")
+    assert checked.ok, checked.problems
+    return [problem for problem in checked.problems if problem.code == codes.SHARED_TARGET]
+
+
+@pytest.mark.parametrize("second", ["/tmp/d", "/tmp/d/", "/tmp/x/../d", "//tmp/./d"])
+def test_two_records_in_one_folder(tmp_path: Path, second: str) -> None:
+    (problem,) = stage_ins(tmp_path, ("One", "a", "/tmp/d"), ("One", "b", second))
+    assert problem.severity is Severity.WARNING
+    assert problem.message.startswith("In1 and In0 both bring a record into the folder /tmp/d:")
+    assert problem.span is not None
+    assert (problem.span.line, problem.span.column) == (21, 9)
+    assert [related.span.line for related in problem.related] == [14]
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [("One", "a", "/tmp/d"), ("Two", "b", "/tmp/d")],
+        [("One", "a", "/tmp/d"), ("One", "a", "/tmp/d/")],
+        [("One", "a", "/tmp/d"), ("One", "b", "/tmp/d/e")],
+        [("One", "a", "{ get_input: place }"), ("One", "b", "{ get_input: place }")],
+        [("One", "", "/tmp/d"), ("One", "", "/tmp/d")],
+    ],
+    ids=["other machines", "one record", "a folder inside", "inputs", "records that inputs name"],
+)
+def test_records_that_are_no_mistake_or_not_certain(tmp_path: Path, nodes: list[tuple[str, str, str]]) -> None:
+    assert stage_ins(tmp_path, *nodes) == []

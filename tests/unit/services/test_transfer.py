@@ -368,3 +368,74 @@ def test_the_library_raises_the_families_of_errors(tmp_path: Path, catalogue: Ca
         transfer.carry_out(transfer.StageIn(catalogue.folder, "nix", tmp_path))
     with pytest.raises(WorkError, match="no such file"):
         transfer.fetch(str(tmp_path / "nix"), tmp_path / "x", name="x", say=print)
+
+
+# --- several transfers of one execution -----------------------------------------------------------------------------
+
+
+def staged(tmp_path: Path, token: str, record: str, target: Path) -> subprocess.CompletedProcess[str]:
+    """A record is brought by the job of a token."""
+    request = {"kind": "stage_in", "catalogue": str(tmp_path / "catalogue"), "oid": record, "target": str(target)}
+    return job(tmp_path / token, request)
+
+
+@pytest.fixture
+def records(tmp_path: Path, catalogue: Catalogue) -> dict[str, str]:
+    """Records of one file each, by its content; the file is always called data.txt."""
+    found = {}
+    for content in ("one", "two"):
+        (tmp_path / content).mkdir()
+        (tmp_path / content / "data.txt").write_text(content)
+        found[content] = catalogue.store(tmp_path / content / "data.txt", content, title=content, publish=True).oid
+    return found
+
+
+@pytest.mark.parametrize("written", ["data", "data/", "x/../data", "link"])
+def test_no_transfer_replaces_what_another_one_has_brought(
+    tmp_path: Path, records: dict[str, str], written: str
+) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    assert staged(tmp_path, "e1-A-1", records["one"], tmp_path / "data").returncode == 0
+    target = tmp_path / written if not written.endswith("/") else Path(f"{tmp_path}/data/")
+    done = staged(tmp_path, "e1-B-1", records["two"], target)
+    failed(tmp_path / "e1-B-1", done, "B would replace", "data.txt, which A has brought", "a target of its own")
+    assert (tmp_path / "data" / "data.txt").read_text() == "one"
+
+
+def test_what_may_be_replaced(tmp_path: Path, records: dict[str, str]) -> None:
+    target = tmp_path / "data"
+    assert staged(tmp_path, "e1-A-1", records["one"], target).returncode == 0
+    assert staged(tmp_path, "e1-B-1", records["one"], target).returncode == 0, "the same content"
+    assert staged(tmp_path, "e2-B-1", records["two"], target).returncode == 0, "another execution"
+    assert staged(tmp_path, "e2-B-2", records["one"], target).returncode == 0, "the same node again"
+    assert (target / "data.txt").read_text() == "one"
+
+
+def test_what_a_failed_transfer_was_to_bring_may_come_from_elsewhere(tmp_path: Path, server: str) -> None:
+    target = tmp_path / "text"
+    first = {"kind": "download", "url": f"{server}/nothing", "target": str(target)}
+    failed(tmp_path / "e1-A-1", job(tmp_path / "e1-A-1", first), "404")
+    assert job(tmp_path / "e1-B-1", {**first, "url": f"{server}/text"}).returncode == 0
+    again = job(tmp_path / "e1-C-1", {**first, "url": f"{server}/a%20b", "force": True})
+    failed(tmp_path / "e1-C-1", again, "C would replace", "which B has brought")
+
+
+def test_a_transfer_under_way_has_its_target_for_itself(tmp_path: Path, server: str) -> None:
+    request = {"kind": "download", "url": f"{server}/slow", "target": str(tmp_path / "text")}
+    folder = tmp_path / "e1-A-1"
+    folder.mkdir()
+    (folder / "request.json").write_text(json.dumps({"transfer": request}))
+    slow = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator.services.transfer", "request.json"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        wait_for(lambda: any(path == "/slow" for path, _ in Handler.seen), "the request")
+        other = job(tmp_path / "e1-B-1", {**request, "url": f"{server}/text"})
+        failed(tmp_path / "e1-B-1", other, "B would replace", "A has brought")
+    finally:
+        slow.kill()
+        slow.wait()
+    assert job(tmp_path / "e1-C-1", {**request, "url": f"{server}/text"}).returncode == 0, "A is dead"
