@@ -272,8 +272,12 @@ class TestKills:
     @pytest.mark.parametrize("place", ["submit.before:Job", "submit.after:Job", "watch.running:Job", "watch.ended:Job"])
     def test_at_a_place(self, bed: Bed, place: str) -> None:
         traces = bed.traces(place.replace(":", "-"))
-        words = bed.arguments(program=f"echo once >>{traces}; sleep 1")
+        go = traces.with_name(f"{traces.name}-go")
+        if place != "watch.running:Job":
+            go.touch()
+        words = bed.arguments(program=f"echo once >>{traces}; until [ -e {go} ]; do sleep 0.1; done")
         bed.orch(*words, status=-signal.SIGKILL, ORCH_KILL_AT=place)
+        go.touch()
         bed.orch("executions", "resume", bed.latest()["id"])
         assert traces.read_text() == "once\n"
         assert set(bed.submitted().values()) == {1}
