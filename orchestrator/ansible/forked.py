@@ -19,6 +19,7 @@ from orchestrator.ansible.carrier import Carried, Carrier, Launch
 from orchestrator.ansible.cold import ColdCarrier
 from orchestrator.ansible.environment import ROOM, base_environment
 from orchestrator.ansible.processes import RUN_VARIABLE, Process, find_process
+from orchestrator.errors import DOCTOR
 
 _PREFIX = "orch-ansible-"
 _ROOM_FOR_MARK = 64
@@ -61,7 +62,7 @@ class ForkedCarrier:
                 return None
         return (
             f"Ansible cannot be kept ready between playbooks ({self._fault}); each is run by a plain ansible-playbook, "
-            "which takes longer. `orch doctor` tells more"
+            f"which takes longer. {DOCTOR}"
         )
 
     def fault(self) -> str | None:

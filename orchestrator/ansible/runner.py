@@ -23,6 +23,7 @@ from orchestrator.ansible.journal import Journal
 from orchestrator.ansible.masking import Mask
 from orchestrator.ansible.playbook import EventKind, PlaybookResult, PlaybookRun, TaskEvent, TaskFailure
 from orchestrator.ansible.processes import Process, end_run, end_shared_connections, killed_child
+from orchestrator.ansible.traces import reason_of
 from orchestrator.ansible.trial import fault_of
 from orchestrator.errors import WorkError
 from orchestrator.model.values import secrets_in
@@ -37,7 +38,6 @@ _LOG_TAIL = 16_000
 _TICK = 0.1
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ERROR_LINE = re.compile(r"^(?:\[ERROR\]:|ERROR!) *", re.MULTILINE)
-_TRACE = "Traceback (most recent call last)"
 _ORIGIN = re.compile(r"^Origin: (.+?:\d+)(?::\d+)?$", re.MULTILINE)
 
 
@@ -283,9 +283,8 @@ def _general_failure(log: str, return_code: int | None) -> TaskFailure:
     """What Ansible said when it gave up before or outside of any task."""
     found = _ERROR_LINE.search(log)
     text = log[found.end() :] if found else "\n".join(log.splitlines()[-20:])
-    lines = text.strip().splitlines()
-    if found is None and _TRACE in log and lines:  # Ansible itself is broken
-        return TaskFailure(task="", host="", message=f"Ansible is broken: {lines[-1]}", stderr="\n".join(lines[-20:]))
+    if found is None and (reason := reason_of(log)) is not None:
+        return TaskFailure(task="", host="", message=f"Ansible is broken: {reason}", stderr=text.strip())
     origin = _ORIGIN.search(text)
     return TaskFailure(
         task="",

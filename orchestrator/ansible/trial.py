@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.ansible.environment import ROOM
 from orchestrator.ansible.playbook import Host, HostGroup, PlaybookResult, PlaybookRun
+from orchestrator.ansible.traces import reason_of
 from orchestrator.errors import OrchError
 
 KNOWN_VERSIONS = ("2.19", "2.20", "2.21")
@@ -45,9 +46,8 @@ def fault_of(carry: Callable[..., PlaybookResult], version: str) -> str | None:
 
 
 def _gist(text: str) -> str:
-    """What a failure says, in a line: of a traceback its end, which is the reason."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    gist = lines[-1] if "Traceback (most recent call last)" in text else " ".join(lines)
+    """What a failure says, in a line: of a traceback the reason."""
+    gist = reason_of(text) or " ".join(line.strip() for line in text.splitlines() if line.strip())
     return gist if len(gist) <= _SHOWN else f"{gist[:_SHOWN]}…"
 
 

@@ -19,7 +19,7 @@ def recorded(topology: object) -> bytes:
     text = msgspec.json.encode(topology)
     for here, mark in _folders():
         # at the beginning of a string only: it may be a part of another path
-        text = re.sub(rb'(?<!\\)"' + re.escape(here), lambda _, mark=mark: b'"' + mark, text)  # type: ignore[misc]
+        text = re.sub(rb'(?<!\\)"' + re.escape(here), b'"' + mark.replace(b"\\", rb"\\"), text)
     return text
 
 

@@ -6,7 +6,6 @@ import io
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
@@ -72,6 +71,8 @@ def call(session: Session, words: Sequence[str]) -> int:
 
 def _unusable(name: str, error: ImportError) -> int:
     """Said without what shows other errors, since that may need the very package."""
+    import traceback
+
     if isinstance(error, ModuleNotFoundError):
         said = f"the package {name}, which orch needs, is missing from this Python ({sys.executable})"
     else:

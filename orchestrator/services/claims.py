@@ -61,10 +61,9 @@ def _alone(root: Path) -> Iterator[None]:
 
 
 def _see_to_it(folder: Path, where: str, brought: Mapping[str, str]) -> None:
-    execution, _, rest = folder.name.partition("-")
-    node = rest.rpartition("-")[0]
+    execution, node = _parts(folder)
     for file in folder.parent.glob(f"{execution}-*/{CLAIMS}"):
-        other = file.parent.name.partition("-")[2].rpartition("-")[0]
+        _, other = _parts(file.parent)
         if other == node:
             continue
         there = _claimed(file, where)
@@ -74,6 +73,12 @@ def _see_to_it(folder: Path, where: str, brought: Mapping[str, str]) -> None:
                 f"{node} would replace {lost}, which {other} has brought in this execution",
                 hint="give each of the two a target of its own",
             )
+
+
+def _parts(folder: Path) -> tuple[str, str]:
+    """The execution and the node of a job's folder."""
+    execution, _, rest = folder.name.partition("-")
+    return execution, rest.rpartition("-")[0]
 
 
 def _claimed(file: Path, where: str) -> Mapping[str, str]:

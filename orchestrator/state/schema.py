@@ -60,9 +60,9 @@ def bring_up_to_date(connection: sa.Connection, alive: Alive) -> None:
 
 def refuse_foreign(names: Iterable[str]) -> None:
     """Raises StorageError for tables that are there where no orch has left its version: another program's."""
-    others = sorted(set(names) - {t.version.name, _LEGACY})
-    if len(others) == len(set(names)) and others:
-        shown = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
+    found = set(names)
+    if found and not found & {t.version.name, _LEGACY}:
+        shown = ", ".join(sorted(found)[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
         raise StorageError(
             f"the state database is another program's: it has the tables {shown}, and no version of orch",
             hint="move it away, or let ORCH_HOME or ORCH_DATABASE name another place",

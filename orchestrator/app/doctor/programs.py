@@ -10,9 +10,10 @@ from orchestrator.app.doctor.finding import Finding, State
 
 _SECONDS = 10
 
+_VERSION = ["--version"]
 _SINGLE = {
     "bash": (
-        ["--version"],
+        _VERSION,
         State.WARNING,
         "scripts as operations, and workflows that run on this machine",
         "install bash",
@@ -24,14 +25,13 @@ _SINGLE = {
         "install OpenSSH's client (Debian: apt-get install openssh-client)",
     ),
     "git": (
-        ["--version"],
+        _VERSION,
         State.NOTE,
         "registries of workflows that are git repositories",
         "install git where they are wanted",
     ),
 }
 _ENGINES = ("singularity", "apptainer", "ch-run", "buildah")
-_VERSION = ["--version"]
 _COMPSS = ("runcompss", "enqueue_compss")
 
 

@@ -74,7 +74,7 @@ def packages() -> Found:
         try:
             there = importlib.metadata.version(needed.name)
         except importlib.metadata.PackageNotFoundError:
-            if _normal(needed.name) in _WHERE_NEEDED:
+            if _normal(needed.name) in WHERE_NEEDED:
                 continue
             wrong.append(f"{needed.name} is missing")
             continue
@@ -94,7 +94,7 @@ def packages() -> Found:
 
 def _foreign() -> Iterator[str]:
     """Modules that are imported from elsewhere than where the package is installed that orch requires."""
-    for package, module in _MODULES.items():
+    for package, module in MODULES.items():
         try:
             home = Path(str(importlib.metadata.distribution(package).locate_file(""))).resolve()
             spec = importlib.util.find_spec(module)
@@ -104,7 +104,7 @@ def _foreign() -> Iterator[str]:
             yield f"{module} of {spec.origin}"
 
 
-_MODULES = {
+MODULES = {
     "alembic": "alembic",
     "ansible-core": "ansible",
     "ansible-runner": "ansible_runner",
@@ -112,18 +112,22 @@ _MODULES = {
     "click": "click",
     "cryptography": "cryptography",
     "dbos": "dbos",
+    "google-re2": "re2",
     "hvac": "hvac",
     "jinja2": "jinja2",
     "msgspec": "msgspec",
     "networkx": "networkx",
     "packaging": "packaging",
+    "platformdirs": "platformdirs",
     "pyyaml": "yaml",
+    "resvg-py": "resvg_py",
+    "rich": "rich",
     "sqlalchemy": "sqlalchemy",
     "tosca-parser": "toscaparser",
 }
 """The modules of packages that orch requires."""
 
-_WHERE_NEEDED = frozenset({"sqlean-py"})
+WHERE_NEEDED = frozenset({"sqlean-py"})
 """Packages that are only needed where something else is old; the look at that says so."""
 
 

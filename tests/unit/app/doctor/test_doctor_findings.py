@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from orchestrator.app.doctor.clock import difference, is_zone
 from orchestrator.app.doctor.finding import Finding, State, carried_out, findings
 from orchestrator.app.doctor.home import mounted, room
-from orchestrator.app.doctor.software import NEWEST_TESTED, is_newer
+from orchestrator.app.doctor.software import MODULES, NEWEST_TESTED, WHERE_NEEDED, is_newer
 from orchestrator.errors import StorageError
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -134,6 +134,7 @@ def test_the_newest_tested_version_of_every_package_is_written_down() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     own = {Requirement(text).name.lower().replace(".", "-") for text in project["dependencies"]}
     assert own == set(NEWEST_TESTED)
+    assert own == {*MODULES, *WHERE_NEEDED}
 
 
 def test_the_file_system_of_a_folder() -> None:
